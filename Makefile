@@ -1,0 +1,68 @@
+# The project's commands; each makes the virtual environment that it needs. `make` alone lists them.
+# Another interpreter: make test PYTHON=python3.12. Options for pytest: make test PYTEST_ARGS="-n auto".
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+DEMO := .venv-demo
+TEST := .venv-test
+PIP := python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# What ends up in the installed package, and so has to be installed again when it changes.
+PACKAGED := $(shell find posebench clusters examples/data -type f -not -path '*/__pycache__/*') README.md
+
+.PHONY: help demo test lint bench wheel clean python-is-new-enough
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    score the shipped example in a new virtual environment (core only)"
+	@echo "make test    linters, type checker, tests and doctests"
+	@echo "make lint    linters and type checker only"
+	@echo "make bench   timings against what users would pick instead"
+	@echo "make wheel   build the wheel into dist/"
+	@echo "make clean   remove virtual environments, caches and builds"
+
+demo: $(DEMO)/.installed
+	$(DEMO)/bin/posebench demo
+
+test: lint
+	$(TEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(TEST)/.installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+
+bench: $(TEST)/.installed
+	@set -e; for script in benchmarks/bench_*.py; do \
+		test -e "$$script" || { echo "benchmarks/ holds no bench_*.py" >&2; exit 1; }; \
+		$(TEST)/bin/python "$$script"; \
+	done
+
+wheel: $(TEST)/.installed
+	$(TEST)/bin/python -m build --wheel
+
+clean:
+	rm -rf $(DEMO) $(TEST) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find posebench tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment is made anew only when what is to be installed changes.
+$(DEMO)/.made $(TEST)/.made: pyproject.toml constraints.txt | python-is-new-enough
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	touch $@
+
+$(DEMO)/.installed: $(DEMO)/.made $(PACKAGED)
+	@echo "Installing posebench into $(@D)"
+	$(@D)/bin/$(PIP) .
+	touch $@
+
+$(TEST)/.installed: $(TEST)/.made
+	@echo "Installing posebench and what its tests need into $(@D)"
+	$(@D)/bin/$(PIP) --editable '.[dev]'
+	touch $@
+
+python-is-new-enough:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "posebench needs Python 3.11 or newer, and $(PYTHON) is not; name one that is: make PYTHON=python3.12 ..." >&2; \
+		exit 1; \
+	}
