@@ -1,0 +1,117 @@
+"""posebench: metrics and benchmarks for 3D human pose estimation.
+
+Names load when they are first used, so that `import posebench` and `posebench --help` cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Public name -> module that holds it. tests/public_names.txt is the checked-in list that must not shrink.
+_HOMES = {
+    "ErrorFields": "posebench.kernels",
+    "Alignment": "posebench.kernels",
+    "InputError": "posebench.errors",
+    "MissingExtraError": "posebench.errors",
+    "PosebenchError": "posebench.errors",
+    "UsageError": "posebench.errors",
+    "PoseSet": "posebench.poses",
+    "Skeleton": "posebench.skeletons",
+    "get_skeleton": "posebench.skeletons",
+    "register_skeleton": "posebench.skeletons",
+    "skeleton_names": "posebench.skeletons",
+    "read": "posebench.io",
+    "write": "posebench.io",
+    "Protocol": "posebench.protocols",
+    "get_protocol": "posebench.protocols",
+    "protocol_names": "posebench.protocols",
+    "Report": "posebench.report",
+    "Scorer": "posebench.scoring",
+    "score": "posebench.scoring",
+    "MetricSpec": "posebench.metrics",
+    "families": "posebench.metrics",
+    "resolve": "posebench.metrics",
+} | dict.fromkeys(
+    (
+        "auc",
+        "axis_error",
+        "bone_length_error",
+        "bone_length_spread",
+        "cps",
+        "joint_angle_error",
+        "mpjae",
+        "mpjpe",
+        "mpjve",
+        "mrpe",
+        "nmpjpe",
+        "npck",
+        "pck",
+        "per_pose",
+        "pmpjpe",
+        "symmetry_error",
+        "worst_joint",
+    ),
+    "posebench.metrics",
+)
+
+_MODULES = ("alignment",)
+
+__all__ = ["__version__", *_MODULES, *sorted(_HOMES)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from posebench import alignment as alignment
+    from posebench.errors import InputError as InputError
+    from posebench.errors import MissingExtraError as MissingExtraError
+    from posebench.errors import PosebenchError as PosebenchError
+    from posebench.errors import UsageError as UsageError
+    from posebench.io import read as read
+    from posebench.io import write as write
+    from posebench.kernels import Alignment as Alignment
+    from posebench.kernels import ErrorFields as ErrorFields
+    from posebench.metrics import MetricSpec as MetricSpec
+    from posebench.metrics import auc as auc
+    from posebench.metrics import axis_error as axis_error
+    from posebench.metrics import bone_length_error as bone_length_error
+    from posebench.metrics import bone_length_spread as bone_length_spread
+    from posebench.metrics import cps as cps
+    from posebench.metrics import families as families
+    from posebench.metrics import joint_angle_error as joint_angle_error
+    from posebench.metrics import mpjae as mpjae
+    from posebench.metrics import mpjpe as mpjpe
+    from posebench.metrics import mpjve as mpjve
+    from posebench.metrics import mrpe as mrpe
+    from posebench.metrics import nmpjpe as nmpjpe
+    from posebench.metrics import npck as npck
+    from posebench.metrics import pck as pck
+    from posebench.metrics import per_pose as per_pose
+    from posebench.metrics import pmpjpe as pmpjpe
+    from posebench.metrics import resolve as resolve
+    from posebench.metrics import symmetry_error as symmetry_error
+    from posebench.metrics import worst_joint as worst_joint
+    from posebench.poses import PoseSet as PoseSet
+    from posebench.protocols import Protocol as Protocol
+    from posebench.protocols import get_protocol as get_protocol
+    from posebench.protocols import protocol_names as protocol_names
+    from posebench.report import Report as Report
+    from posebench.scoring import Scorer as Scorer
+    from posebench.scoring import score as score
+    from posebench.skeletons import Skeleton as Skeleton
+    from posebench.skeletons import get_skeleton as get_skeleton
+    from posebench.skeletons import register_skeleton as register_skeleton
+    from posebench.skeletons import skeleton_names as skeleton_names
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"posebench.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'posebench' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
