@@ -1,0 +1,554 @@
+"""Scoring: predictions and ground truth in, a report out.
+
+`score` does it in one go; a `Scorer` takes a set piece by piece, in a training loop or from shards, and merges with
+other scorers. Both check first that the two sides can be compared at all, then add chunk after chunk to a `Tally`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench import __version__
+from posebench.errors import InputError, UsageError
+from posebench.kernels import map_chunks
+from posebench.kernels.kinds import ReductionKind
+from posebench.matching import Match, match
+from posebench.metrics.evaluate import Poses, as_poseset, refuse_non_finite, unit_factor
+from posebench.metrics.fields import Setup
+from posebench.metrics.motion import time_factor
+from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
+from posebench.poses import TEXT_KEYS, PoseSet
+from posebench.protocols import Protocol, get_protocol
+from posebench.report import Coverage, MetricValue, Report
+from posebench.tally import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, Tally
+from posebench.units import refuse_inhuman, settle_unit
+
+Cell = tuple[str | None, ...]
+Progress = Callable[[int], None]
+
+
+def score(
+    pred: Poses | str | Path,
+    gt: Poses | str | Path,
+    *,
+    protocol: str | Path | Protocol = "standard",
+    metrics: Sequence[str | Metric] | None = None,
+    allow_missing: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Score predictions against ground truth under a protocol.
+
+    Parameters
+    ----------
+    pred, gt : array (N, J, 3), PoseSet, or path
+        Plain arrays are mm in the camera reference, H36M-17 if they have 17 joints.
+    protocol : str, path or Protocol
+    metrics : sequence of str, optional
+        Spellings such as ``"PCK@100"``; the protocol's own metrics by default.
+    allow_missing : bool
+        Score although the prediction lacks frames or joints: they count as wrong in PCK, NPCK, AUC and CPS, and
+        distances are marked incomplete.
+    progress : callable, optional
+        Called with the number of poses done since the last call.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        If the two sides cannot be compared: unit, skeleton, reference, keys, missing or non-finite joints.
+    UsageError
+        If the protocol or a metric is unknown.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> gt = rng.normal(size=(4, 17, 3)) * 300
+    >>> report = score(gt + [0, 0, 50] * (np.arange(17)[:, None] > 0), gt)
+    >>> round(report.metrics["MPJPE"].value, 3), report.metrics["PCK@150"].value
+    (47.059, 100.0)
+    """
+    with ThreadPoolExecutor(1) as background:
+        sides = [_load(pred, "pred"), _load(gt, "gt")]
+        hashes = [background.submit(_sha256, side.path) for side in sides]
+        scorer = Scorer(protocol, metrics=metrics, allow_missing=allow_missing)
+        scorer.update(*sides, progress=progress)
+        report = scorer.report()
+        report.inputs = {
+            name: _input(side, digest) for name, side, digest in zip(("pred", "gt"), sides, hashes, strict=True)
+        }
+    return report
+
+
+class Scorer:
+    """Scores a set piece by piece; pieces and scorers in any split give the same report.
+
+    Parameters
+    ----------
+    protocol, metrics, allow_missing
+        As in `score`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> gt = rng.normal(size=(4, 17, 3)) * 300
+    >>> pred = gt + rng.normal(size=gt.shape) * 30
+    >>> scorer = Scorer("standard", metrics=["MPJPE"])
+    >>> scorer.update(pred[:1], gt[:1])
+    >>> scorer.update(pred[1:], gt[1:])
+    >>> whole = score(pred, gt, metrics=["MPJPE"])
+    >>> abs(scorer.report().metrics["MPJPE"].value - whole.metrics["MPJPE"].value) < 1e-9
+    True
+    """
+
+    def __init__(
+        self,
+        protocol: str | Path | Protocol = "standard",
+        *,
+        metrics: Sequence[str | Metric] | None = None,
+        allow_missing: bool = False,
+    ) -> None:
+        self.protocol = get_protocol(protocol)
+        self.allow_missing = allow_missing
+        self._chosen = metrics is not None
+        self.metrics = _unique([resolve(metric) for metric in (self.protocol.metrics if metrics is None else metrics)])
+        self._tally: Tally | None = None
+        self._cells: dict[Cell, int] = {}
+        self._keys: tuple[str, ...] = ()
+        self._fps: float | None = None
+        self._matched: list[str] = []
+        self._notes: list[str] = []
+
+    def update(self, pred: Poses, gt: Poses, *, progress: Progress | None = None) -> None:
+        """Add predictions and their ground truth.
+
+        Raises
+        ------
+        InputError
+            As `score`. What was added before stays as it was.
+        """
+        p = self._settle(as_poseset(pred, "pred"), "pred")
+        g = self._settle(as_poseset(gt, "gt"), "gt")
+        if not len(g):
+            raise InputError(f"{g.source} holds no poses")
+        notes = [*p.notes, *g.notes]
+        metrics = self._fit(p, g, notes)
+        found = match(p, g, allow_missing=self.allow_missing)
+        setup = self._setup(p, g)
+        cells, names = _cells(g)
+        frames = g.frame
+
+        def add(rows: slice) -> tuple[Tally, npt.NDArray[np.int64]]:
+            present, local = np.unique(cells[rows], return_inverse=True)
+            tally = Tally(metrics, setup)
+            valid = None if g.valid is None else g.valid[rows]
+            numbers = found.chunk(rows)
+            flags = tally.add(
+                _take(p.poses, numbers), g.poses[rows], valid, local, None if frames is None else frames[rows]
+            )
+            gt_rows = np.arange(rows.start, rows.stop)
+            pred_rows = gt_rows if isinstance(numbers, slice) else numbers
+            refuse_non_finite(flags, p, g, pred_rows, gt_rows, setup, g.valid, allow_missing=self.allow_missing)
+            return tally, present
+
+        piece = Tally(metrics, setup)
+        for tally, present in map_chunks(add, len(g)):
+            piece.merge(tally, present)
+            if progress is not None:
+                progress(tally.counts["gt_frames"])
+        self._absorb(piece, names, tuple(key for key in TEXT_KEYS if key in g.keys), metrics)
+        self._remember(found, notes)
+
+    def merge(self, other: Scorer) -> None:
+        """Add everything that another scorer of the same protocol and metrics has seen.
+
+        Raises
+        ------
+        UsageError
+            If protocol, metrics or frame rate differ.
+        """
+        if other._tally is None:
+            return
+        if (other.protocol.sha256, other.allow_missing) != (self.protocol.sha256, self.allow_missing):
+            raise UsageError("scorers of different protocols, or of different allow_missing, do not merge")
+        if self._fps is not None and other._fps not in (None, self._fps):
+            raise UsageError(f"scorers of {self._fps} and {other._fps} frames per second do not merge")
+        self._fps = self._fps or other._fps
+        self._absorb(other._tally, list(other._cells), other._keys, other._tally.metrics)
+        self._matched += [how for how in other._matched if how not in self._matched]
+        self._notes += [note for note in other._notes if note not in self._notes]
+
+    def report(self) -> Report:
+        """The report of everything seen so far.
+
+        Raises
+        ------
+        InputError
+            If nothing was added, or if a motion metric meets a gap between frames.
+        """
+        tally = self._tally
+        if tally is None:
+            raise InputError("nothing was scored: no poses were added")
+        self._refuse_gaps(tally)
+        rows = np.arange(len(self._cells))
+        incomplete = tally.counts["missing"] > 0
+        metrics = {}
+        for m, metric in enumerate(tally.metrics):
+            metrics[metric.key] = MetricValue(
+                metric.key,
+                self._value(m, rows),
+                metric.unit,
+                metric.family.higher_is_better,
+                self._count(m, rows),
+                incomplete=incomplete and metric.is_distance,
+            )
+        counts = tally.counts
+        coverage = Coverage(
+            counts["gt_frames"],
+            counts["scored"],
+            counts["missing"],
+            counts["invalid_joints"],
+            counts["degenerate"],
+            "; ".join(self._matched),
+            counts["unscorable"],
+            counts["ambiguous"],
+            counts["negative_scale"],
+        )
+        return Report(
+            metrics,
+            coverage,
+            self.protocol.to_dict(),
+            environment=_environment(),
+            notes=[*self._notes, *_remarks(coverage)],
+            available_groups=(*self._keys, "joint", "part"),
+            _grouper=self._group,
+        )
+
+    # What can be compared
+
+    def _settle(self, poses: PoseSet, side: str) -> PoseSet:
+        """Skeleton and unit of one side, known or refused."""
+        wanted = self.protocol.skeleton
+        if poses.skeleton is None:
+            if poses.poses.shape[1] != len(wanted):
+                raise InputError(
+                    f"{poses.source} has {poses.poses.shape[1]} joints and does not say its skeleton; protocol "
+                    f"{self.protocol.name} scores {wanted.name} ({len(wanted)} joints): say it with "
+                    f"--{side}-skeleton NAME"
+                )
+            note = f"skeleton of {poses.source} assumed: {wanted.name}"
+            poses = poses.replace(skeleton=wanted, notes=(*poses.notes, note))
+            poses = settle_unit(poses, wanted, f"--{side}-unit")
+            if poses.path is not None:
+                refuse_inhuman(poses, wanted, f"--{side}-skeleton")
+            return poses
+        if poses.skeleton != wanted:
+            raise InputError(
+                f"{poses.source} holds {poses.skeleton.name} poses, but protocol {self.protocol.name} scores "
+                f"{wanted.name}; convert the file to {wanted.name} first"
+            )
+        return settle_unit(poses, wanted, f"--{side}-unit")
+
+    def _fit(self, pred: PoseSet, gt: PoseSet, notes: list[str]) -> tuple[Metric, ...]:
+        """The metrics that these two sides can be scored by; what was asked for by name is refused aloud."""
+        if self._tally is not None:
+            metrics = self._tally.metrics
+            for metric in metrics:
+                self._refuse_unfit(metric, pred, gt, notes)
+        else:
+            metrics = self.metrics
+            if not self._chosen and pred.unit == "scale-free":
+                metrics = tuple(metric for metric in metrics if Needs.METRIC_SCALE not in metric.needs)
+                left = ", ".join(metric.key for metric in self.metrics if metric not in metrics)
+                notes.append(f"{left} not given: {pred.source} is scale-free, and they need a prediction in mm or m")
+            for metric in metrics:
+                self._refuse_unfit(metric, pred, gt, notes)
+        if any(Needs.FPS in metric.needs for metric in metrics):
+            fps = gt.fps or pred.fps
+            if gt.fps and pred.fps and gt.fps != pred.fps:
+                raise InputError(f"{pred.source} has {pred.fps} frames per second and {gt.source} has {gt.fps}")
+            if self._fps is not None and fps != self._fps:
+                raise InputError(f"{gt.source} has {fps} frames per second; what came before had {self._fps}")
+            self._fps = fps
+        return metrics
+
+    def _refuse_unfit(self, metric: Metric, pred: PoseSet, gt: PoseSet, notes: list[str]) -> None:
+        needs = metric.needs
+        if Needs.METRIC_SCALE in needs and pred.unit == "scale-free":
+            raise InputError(
+                f"{pred.source} is scale-free, so {metric.key} has no meaning for it; ask for NMPJPE, PMPJPE or NPCK"
+            )
+        if gt.unit == "scale-free" and metric.field is not FieldKind.ANGLES:
+            raise InputError(f"{gt.source} is scale-free: ground truth must be in mm or m for {metric.key}")
+        if Needs.SAME_REFERENCE in needs and pred.reference != gt.reference:
+            if "unknown" not in (pred.reference, gt.reference):
+                raise InputError(
+                    f"{pred.source} is in the {pred.reference} reference and {gt.source} in the {gt.reference} "
+                    f"reference, so {metric.key} would measure the rotation between them; bring both to one reference"
+                )
+            silent = pred if pred.reference == "unknown" else gt
+            stated = gt if silent is pred else pred
+            note = f"reference of {silent.source} assumed: {stated.reference}, as in {stated.source}"
+            if note not in notes:
+                notes.append(note)
+        for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):
+            if need in needs:
+                _refuse_relative(side, metric, flag, self.protocol)
+        if Needs.SEQUENCES in needs and gt.frame is None:
+            raise InputError(
+                f"{gt.source} has no `frame` numbers, which {metric.key} needs to know what is consecutive"
+            )
+        if Needs.FPS in needs and not (gt.fps or pred.fps):
+            raise InputError(
+                f"{gt.source} does not say its frame rate, which {metric.key} needs; say it with --fps, or ask for "
+                f"{metric.family.name}(per=frame)"
+            )
+
+    def _setup(self, pred: PoseSet, gt: PoseSet) -> Setup:
+        skeleton = self.protocol.skeleton
+
+        def root(name: str | None) -> int | None:
+            return None if name is None else skeleton.index(name)
+
+        return Setup(
+            np.array([skeleton.index(joint) for joint in self.protocol.joints], np.int64),
+            root(self.protocol.pred_root),
+            root(self.protocol.gt_root),
+            skeleton.root,
+            unit_factor(pred),
+            unit_factor(gt),
+            skeleton,
+        )
+
+    # Adding up
+
+    def _absorb(self, piece: Tally, names: Iterable[Cell], keys: tuple[str, ...], metrics: tuple[Metric, ...]) -> None:
+        if self._tally is None:
+            self._tally = Tally(metrics, piece.setup)
+            self._keys = keys
+        elif self._tally.metrics != metrics:
+            raise UsageError(
+                "pieces scored by different metrics do not merge: "
+                f"{', '.join(map(str, self._tally.metrics))} and {', '.join(map(str, metrics))}"
+            )
+        self._keys = tuple(key for key in self._keys if key in keys)
+        rows = np.array([self._cells.setdefault(name, len(self._cells)) for name in names], np.int64)
+        self._tally.merge(piece, rows)
+
+    def _remember(self, found: Match, notes: list[str]) -> None:
+        if found.how not in self._matched:
+            self._matched.append(found.how)
+        self._notes += [note for note in dict.fromkeys(notes) if note not in self._notes]
+
+    def _refuse_gaps(self, tally: Tally) -> None:
+        gap = None if tally.motion is None else tally.motion.first_gap()
+        if gap is not None:
+            cell, end, start = gap
+            where = ", ".join(
+                f"{k}={v}" for k, v in zip(TEXT_KEYS, list(self._cells)[cell], strict=True) if v is not None
+            )
+            asked = [m.key for m in tally.metrics if m.field in (FieldKind.VELOCITY, FieldKind.ACCELERATION)]
+            raise InputError(
+                f"{', '.join(asked)} need consecutive frames, but {where or 'the ground truth'} goes from frame "
+                f"{end} to {start}; score motion on the full frame rate"
+            )
+
+    # Taking values out
+
+    def _value(self, m: int, rows: npt.NDArray[np.int64]) -> float | None:
+        """Value of the m-th metric over some cells, pooled as the protocol says; None where nothing was scored."""
+        tally = self._tally
+        assert tally is not None
+        pooling = self.protocol.pooling
+        if pooling in ("action", "sequence"):
+            names = list(self._cells)
+            width = slice(1, 2) if pooling == "action" else slice(0, 3)
+            groups: dict[Cell, list[int]] = {}
+            for row in rows.tolist():
+                groups.setdefault(names[row][width], []).append(row)
+            values = [self._pooled(tally, m, np.array(members), joint=False) for members in groups.values()]
+        else:
+            values = [self._pooled(tally, m, rows, joint=pooling == "joint")]
+        present = [value for value in values if value is not None]
+        return float(np.mean(present)) if present else None
+
+    def _pooled(self, tally: Tally, m: int, rows: npt.NDArray[np.int64], *, joint: bool) -> float | None:
+        metric = tally.metrics[m]
+        if metric.field is FieldKind.BONE_SPREAD:
+            assert tally.spread is not None
+            value = tally.spread.value(rows)
+            return value if np.isfinite(value) else None
+        sums = tally.cell_sums(m)[rows].sum(0)
+        by_item = joint and metric.reduction.kind not in (ReductionKind.WORST, ReductionKind.POSE_AREA)
+        total, count = (sums[ITEM_SUM], sums[ITEM_COUNT]) if by_item else (sums[POSE_SUM], sums[POSE_COUNT])
+        if not count:
+            return None
+        factor = 1.0
+        if metric.field in (FieldKind.VELOCITY, FieldKind.ACCELERATION):
+            factor = time_factor(metric, self._fps)
+        return float(total / count) * factor
+
+    def _count(self, m: int, rows: npt.NDArray[np.int64]) -> int:
+        tally = self._tally
+        assert tally is not None
+        if tally.metrics[m].field is FieldKind.BONE_SPREAD:
+            assert tally.spread is not None
+            return int(tally.spread.moments[..., 0].sum(0).max(initial=0))
+        return int(tally.cell_sums(m)[rows, POSE_COUNT].sum())
+
+    def _group(self, group: str) -> dict[str, dict[str, float | None]]:
+        tally = self._tally
+        assert tally is not None
+        if group in ("joint", "part"):
+            return _by_joint(tally, group)
+        place = TEXT_KEYS.index(group)
+        members: dict[str, list[int]] = {}
+        for row, cell in enumerate(self._cells):
+            # A sequence's name alone may repeat from subject to subject.
+            parts = cell[:3] if group == "sequence" else cell[place : place + 1]
+            members.setdefault("/".join(part for part in parts if part is not None), []).append(row)
+        return {
+            name: {metric.key: self._value(m, np.array(members[name])) for m, metric in enumerate(tally.metrics)}
+            for name in sorted(members)
+        }
+
+
+def _by_joint(tally: Tally, group: str) -> dict[str, dict[str, float | None]]:
+    """Values per joint, or per body part, of the metrics that are means over joints."""
+    skeleton = tally.setup.skeleton
+    assert skeleton is not None
+    joints = [skeleton.joints[j] for j in tally.setup.joints]
+    members = (
+        {joint: [joint] for joint in joints} if group == "joint" else {k: list(v) for k, v in skeleton.parts.items()}
+    )
+    result: dict[str, dict[str, float | None]] = {}
+    for name, of in members.items():
+        rows = [joints.index(joint) for joint in of if joint in joints]
+        if not rows:
+            continue
+        result[name] = {}
+        for m, metric in enumerate(tally.metrics):
+            if metric.splits_by_joint:
+                total, count = tally.items[m][rows].sum(0)
+                result[name][metric.key] = float(total / count) if count else None
+    return result
+
+
+def _refuse_relative(side: PoseSet, metric: Metric, flag: str, protocol: Protocol) -> None:
+    """Raise unless a side's coordinates still hold the person's position."""
+    root = side.poses[:1000, protocol.skeleton.root]
+    if side.origin == "root" or (side.origin is None and len(side) and not np.any(root)):
+        raise InputError(f"{side.source} is relative to its root, so {metric.key} cannot be taken from it")
+    if side.origin is None and side.path is not None:
+        raise InputError(
+            f"{side.source} does not say whether its coordinates are absolute or relative to the root, which "
+            f"{metric.key} needs; say it with --{flag}-origin absolute"
+        )
+
+
+def _cells(gt: PoseSet) -> tuple[npt.NDArray[np.int64], list[Cell]]:
+    """A cell number per pose, and the keys of each cell in the order of its first number."""
+    columns = [getattr(gt, key) for key in TEXT_KEYS]
+    codes = np.zeros(len(gt), np.int64)
+    for column in columns:
+        if column is not None:
+            codes = codes * max(len(column.names), 1) + column.codes
+            if codes.max(initial=0) > 1_000_000:  # keep the table below small
+                codes = np.unique(codes, return_inverse=True)[1]
+    present = np.flatnonzero(np.bincount(codes))
+    table = np.zeros(int(codes.max()) + 1, np.int64)
+    table[present] = np.arange(len(present))
+    cells = table[codes]
+    # Any pose of a cell tells its keys; the last written is one of them.
+    witness = np.zeros(len(present), np.int64)
+    witness[cells] = np.arange(len(gt))
+    names = [
+        tuple(None if column is None else column.names[column.codes[row]] for column in columns)
+        for row in witness.tolist()
+    ]
+    return cells, names
+
+
+def _take(poses: npt.NDArray[Any], rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Rows of an array; row -1 gives NaN."""
+    if isinstance(rows, slice):
+        return poses[rows]
+    taken = np.array(poses[np.maximum(rows, 0)])
+    taken[rows < 0] = np.nan
+    return taken
+
+
+def _unique(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    if not metrics:
+        raise UsageError("no metric was asked for")
+    return tuple({metric.key: metric for metric in metrics}.values())
+
+
+def _load(poses: Poses | str | Path, name: str) -> PoseSet:
+    if isinstance(poses, str | Path):
+        from posebench.io import read
+
+        return read(poses)
+    return as_poseset(poses, name)
+
+
+def _sha256(path: str | None) -> str | None:
+    if path is None:
+        return None
+    from posebench.io import sha256_of
+
+    return sha256_of(path)
+
+
+def _input(side: PoseSet, digest: Future[str | None]) -> dict[str, Any]:
+    return {"path": side.path, "sha256": digest.result()}
+
+
+def _environment() -> dict[str, str]:
+    import numba
+
+    return {
+        "posebench": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "platform": platform.platform(terse=True),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _remarks(coverage: Coverage) -> list[str]:
+    """Sentences about what a reader must know before the numbers."""
+    remarks = []
+    if coverage.missing:
+        remarks.append(
+            f"{coverage.missing} frames lack a prediction or a joint of it: wrong in PCK, NPCK, AUC and CPS, left "
+            "out of distances, which are incomplete and compare with nothing"
+        )
+    if coverage.degenerate:
+        remarks.append(
+            f"{coverage.degenerate} predictions have all joints in one point and got the limit of their metrics"
+        )
+    if coverage.ambiguous:
+        remarks.append(
+            f"{coverage.ambiguous} predictions have no unique optimal rotation; PMPJPE uses the SVD's choice"
+        )
+    if coverage.negative_scale:
+        remarks.append(
+            f"{coverage.negative_scale} predictions got a negative least-squares scale: NMPJPE reflected them "
+            "through the root"
+        )
+    return remarks
+
+
+__all__ = ["Progress", "Scorer", "score"]

@@ -1,0 +1,127 @@
+"""Tally: the mergeable sums behind a report.
+
+A tally keeps, per cell (one subject, action, sequence and camera) and metric, four sums; per metric and joint, two; and
+the ends of motion runs. Tallies of any split of a set merge into the tally of the whole; every value of a report, total
+or per group, is taken from the merged sums at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.kernels import PoseFlag
+from posebench.metrics.fields import Floats, Setup, error_fields
+from posebench.metrics.motion import MotionState, error_vectors
+from posebench.metrics.registry import FieldKind, Metric
+from posebench.metrics.structure import SpreadState
+
+#: Columns of a cell's sums (the compiled reduction fills them in this order).
+POSE_SUM, POSE_COUNT, ITEM_SUM, ITEM_COUNT = range(4)
+
+
+@dataclass
+class Tally:
+    """Sums of the given metrics over some poses."""
+
+    metrics: tuple[Metric, ...]
+    setup: Setup
+    #: (cells, metrics, 4).
+    sums: Floats = field(init=False)
+    #: Per metric: (items, 2), sum and count.
+    items: list[Floats] = field(init=False)
+    counts: Counter[str] = field(default_factory=Counter)
+    motion: MotionState | None = None
+    spread: SpreadState | None = None
+
+    def __post_init__(self) -> None:
+        self.sums = np.zeros((0, len(self.metrics), 4))
+        self.items = [np.zeros((len(self.setup.items(metric.field)), 2)) for metric in self.metrics]
+        kinds = {metric.field for metric in self.metrics}
+        if kinds & {FieldKind.VELOCITY, FieldKind.ACCELERATION}:
+            self.motion = MotionState(len(self.setup.joints))
+        if FieldKind.BONE_SPREAD in kinds:
+            self.spread = SpreadState(len(self.setup.bones()))
+
+    def add(
+        self,
+        pred: Floats | npt.NDArray[np.float32],
+        gt: Floats | npt.NDArray[np.float32],
+        valid: npt.NDArray[np.bool_] | None,
+        cells: npt.NDArray[np.int64],
+        frames: npt.NDArray[np.int64] | None,
+    ) -> npt.NDArray[np.uint16]:
+        """Add poses (N, J, 3), each of a cell numbered from 0; returns their flags, to be judged by the caller."""
+        from posebench.kernels.reductions import reduce_field
+
+        fields, flags = error_fields(self.metrics, pred, gt, valid, self.setup)
+        self._grow(int(cells.max(initial=-1)) + 1)
+        unscorable = (flags & int(PoseFlag.UNSCORABLE)) != 0
+        values = np.empty(len(flags))
+        for m, metric in enumerate(self.metrics):
+            errors = fields.get((metric.field, metric.alignment))
+            if errors is None:
+                continue
+            if metric.field is not FieldKind.JOINTS:
+                errors[unscorable] = np.nan
+            cell_sums = np.zeros((len(self.sums), 4))
+            thresholds = np.array(metric.reduction.thresholds, np.float64)
+            reduce_field(errors, int(metric.reduction.kind), thresholds, cells, values, cell_sums, self.items[m])
+            self.sums[:, m] += cell_sums
+        self._count(flags, valid)
+        if self.motion is not None or self.spread is not None:
+            p = np.asarray(pred, np.float64) * self.setup.pred_unit
+            g = np.asarray(gt, np.float64) * self.setup.gt_unit
+            known = np.ones(g.shape[:2], np.bool_) if valid is None else valid
+            known = known & ~unscorable[:, None]
+            if self.spread is not None:
+                self.spread.update(p, g, known, self.setup, cells)
+            if self.motion is not None:
+                assert frames is not None
+                self.motion.update(error_vectors(p, g, known, self.setup), cells, frames)
+        return flags
+
+    def merge(self, other: Tally, rows: npt.NDArray[np.int64]) -> None:
+        """Add another tally whose cell c is this one's rows[c]."""
+        self._grow(int(rows.max(initial=-1)) + 1)
+        np.add.at(self.sums, rows[: len(other.sums)], other.sums)
+        for mine, theirs in zip(self.items, other.items, strict=True):
+            mine += theirs
+        self.counts.update(other.counts)
+        if self.motion is not None and other.motion is not None:
+            self.motion.merge(other.motion, rows)
+        if self.spread is not None and other.spread is not None:
+            self.spread.merge(other.spread, rows)
+
+    def cell_sums(self, m: int) -> Floats:
+        """The four sums (cells, 4) of the m-th metric."""
+        kind = self.metrics[m].field
+        if kind not in (FieldKind.VELOCITY, FieldKind.ACCELERATION):
+            return self.sums[:, m]
+        assert self.motion is not None
+        sums = self.motion.sums(kind)
+        return np.concatenate([sums, np.zeros((len(self.sums) - len(sums), 4))])
+
+    def _grow(self, cells: int) -> None:
+        missing = cells - len(self.sums)
+        if missing > 0:
+            self.sums = np.concatenate([self.sums, np.zeros((missing, *self.sums.shape[1:]))])
+
+    def _count(self, flags: npt.NDArray[np.uint16], valid: npt.NDArray[np.bool_] | None) -> None:
+        def number(flag: PoseFlag) -> int:
+            return int(np.count_nonzero(flags & int(flag)))
+
+        lost = PoseFlag.UNSCORABLE | PoseFlag.ROOT_INVALID
+        self.counts.update(
+            gt_frames=len(flags),
+            scored=int(np.count_nonzero((flags & int(lost | PoseFlag.MISSING)) == 0)),
+            missing=number(PoseFlag.MISSING),
+            unscorable=number(lost),
+            degenerate=number(PoseFlag.DEGENERATE),
+            ambiguous=number(PoseFlag.AMBIGUOUS),
+            negative_scale=number(PoseFlag.NEGATIVE_SCALE),
+            invalid_joints=0 if valid is None else int(np.count_nonzero(~valid[:, self.setup.joints])),
+        )

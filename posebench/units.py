@@ -1,0 +1,134 @@
+"""Millimetres or metres: told from the length of limbs, frame by frame, never guessed in silence.
+
+The eight long bones of a person add up to between 1.2 and 4.5 m, and mm and m lie a factor of 1000 apart, so a file
+whose limbs fit one unit cannot fit the other. What is found out is noted in the report; what does not fit is refused.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.errors import InputError
+from posebench.kernels import compiled_form, map_chunks
+from posebench.poses import PoseSet
+from posebench.skeletons import Skeleton
+
+#: Least and greatest sum of thighs, shins, upper arms and forearms of a person, in mm.
+PERSON_MM = (1200.0, 4500.0)
+#: The same for each long bone: child to very tall adult, detections included.
+BONE_MM = (100.0, 700.0)
+_FACTOR = {"mm": 1.0, "m": 1000.0}
+
+
+def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str) -> PoseSet:
+    """The set with its unit known: stated, or read off its limbs.
+
+    Parameters
+    ----------
+    poses : PoseSet
+    skeleton : Skeleton
+        What the joints are.
+    flag : str
+        The option that answers the question, for messages: ``--pred-unit``.
+
+    Returns
+    -------
+    PoseSet
+        The same coordinates; a note says when the unit was inferred.
+
+    Raises
+    ------
+    InputError
+        If the unit is neither stated nor a person's in mm or m; if the limbs contradict the stated unit and fit the
+        other; if some poses are in mm and some in m.
+    """
+    from_file = poses.path is not None
+    if "unit" in poses.stated or poses.unit == "scale-free" or (poses.unit is not None and not from_file):
+        return poses
+    limbs = np.array(skeleton.limbs, np.int64)
+    if not len(limbs) or not len(poses):
+        if poses.unit is None:
+            raise InputError(
+                f"{poses.source} does not say its unit; say it with {flag} mm, {flag} m or {flag} scale-free"
+            )
+        return poses
+    totals = _totals(poses, limbs)
+    known = totals[np.isfinite(totals)]
+    middle = float(np.median(known)) if len(known) else float("nan")
+    fits = [unit for unit, factor in _FACTOR.items() if PERSON_MM[0] <= middle * factor <= PERSON_MM[1]]
+    if poses.unit is None and not fits:
+        raise InputError(
+            f"{poses.source} does not say its unit, and its limbs add up to {middle:.4g}, which is a person in "
+            f"neither mm nor m (read as {skeleton.name}); say it with {flag} mm, {flag} m or {flag} scale-free"
+        )
+    if poses.unit is not None and fits and poses.unit not in fits:
+        raise InputError(
+            f"{poses.source} says its unit is {poses.unit}, but its limbs add up to {middle:.4g}, which is a person in "
+            f"{fits[0]}; say which with {flag} {fits[0]} or {flag} {poses.unit}"
+        )
+    unit = poses.unit or fits[0]
+    _refuse_mixed(poses, totals, unit, flag)
+    if poses.unit is not None:
+        return poses
+    note = f"unit of {poses.source} inferred: {unit} (limbs add up to {middle * _FACTOR[unit]:.0f} mm)"
+    return poses.replace(unit=unit, notes=(*poses.notes, note))
+
+
+def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
+    """Raise if, under an assumed skeleton, a long bone has a length that no person's has: another order of joints.
+
+    Poses without scale are measured in units of their own limbs.
+    """
+    limbs = np.array(skeleton.limbs, np.int64)
+    rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
+    if not len(limbs) or not len(rows):
+        return
+    sample = np.asarray(poses.poses[rows], np.float64)
+    lengths = np.linalg.norm(sample[:, limbs[:, 0]] - sample[:, limbs[:, 1]], axis=2)
+    if poses.valid is not None:
+        lengths[~poses.valid[rows][:, limbs].all(2)] = np.nan
+    known = np.isfinite(lengths).any(0)
+    if not known.all():
+        return
+    middle = np.nanmedian(lengths, axis=0)
+    factor = _FACTOR.get(poses.unit or "", 2800.0 / max(middle.sum(), np.finfo(float).tiny))
+    middle = middle * factor
+    odd = np.flatnonzero((middle < BONE_MM[0]) | (middle > BONE_MM[1]))
+    # A prediction whose limbs are all too short is a bad prediction, not another skeleton.
+    if len(odd) and middle.max() >= BONE_MM[0]:
+        a, b = limbs[odd[0]]
+        raise InputError(
+            f"{poses.source} does not say its skeleton, and read as {skeleton.name} its {skeleton.joints[a]}-"
+            f"{skeleton.joints[b]} is {middle[odd[0]]:.0f} mm long, which no person's is: the joints are probably in "
+            f"another order; say what they are with {flag} NAME (if they are {skeleton.name}: {flag} {skeleton.name})"
+        )
+
+
+def _totals(poses: PoseSet, limbs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    from posebench.kernels.limbs import limb_totals
+
+    totals = np.empty(len(poses))
+    no_mask = np.ones((1, 1), np.bool_)
+
+    def fill(rows: slice) -> None:
+        mask = no_mask if poses.valid is None else compiled_form(poses.valid[rows])
+        chunk = compiled_form(poses.poses[rows])
+        limb_totals(chunk, mask, poses.valid is not None, limbs, totals[rows])
+
+    for _ in map_chunks(fill, len(poses)):
+        pass
+    return totals
+
+
+def _refuse_mixed(poses: PoseSet, totals: npt.NDArray[np.float64], unit: str, flag: str) -> None:
+    other = "m" if unit == "mm" else "mm"
+    scaled = totals * _FACTOR[other]
+    with np.errstate(invalid="ignore"):
+        strange = np.flatnonzero((scaled >= PERSON_MM[0]) & (scaled <= PERSON_MM[1]))
+    if len(strange):
+        raise InputError(
+            f"{poses.source}: {len(strange)} of {len(poses)} poses are a person in {other} while the others are in "
+            f"{unit}, the first at row {strange[0]} (limbs add up to {totals[strange[0]]:.4g}); convert them, or "
+            f"state {flag} {unit}"
+        )
