@@ -1,0 +1,90 @@
+"""A report as LaTeX: booktabs tables without caption or float, and a paragraph under them that says what they hold.
+
+A comment before the tables has the whole hashes and the notes. Names from files are text: every character that TeX
+acts on is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from posebench.report.content import Content, Table, content, facts
+from posebench.report.model import Report
+
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "`": r"\textasciigrave{}",
+        '"': r"\char34{}",
+        # A row that starts with these is read as an argument of the \\ before it.
+        "[": "{[}",
+        "]": "{]}",
+        "*": "{*}",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "†": r"$\dagger$",
+        "²": "$^2$",
+        "–": "--",
+        "…": r"\ldots{}",
+    }
+    | {character: f"\\{character}" for character in "_%&#${}"}
+)
+
+
+def latex(report: Report, by: Sequence[str] = ()) -> str:
+    r"""The report as a fragment for ``\input``, inside or outside of a float."""
+    parts = content(report, by)
+    comments = (
+        *facts(report, hash_digits=None),
+        *(f"note: {note}" for note in parts.notes),
+        r"needs \usepackage{booktabs}",
+    )
+    return "".join(
+        [
+            *(f"% {line}\n" for line in comments),
+            "\n\\par\\medskip\n".join(_tabular(table) for table in parts.tables),
+            f"\n\\par\\smallskip\n{_legend(parts)}\n",
+        ]
+    )
+
+
+def escape(text: str) -> str:
+    r"""Text that TeX sets as it is.
+
+    Examples
+    --------
+    >>> print(escape("100 % of $x_1$"))
+    100 \% of \$x\_1\$
+    """
+    return text.translate(_ESCAPES)
+
+
+def _tabular(table: Table) -> str:
+    heads = [escape(column.heading) for column in table.columns]
+    rows = [[escape(cell.text + cell.mark) for cell in row] for row in table.rows]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in table.columns)}}}",
+            r"\toprule",
+            _row(heads),
+            r"\midrule",
+            *(_row(row) for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _legend(parts: Content) -> str:
+    """Facts and footnotes in print, so that no number stands without its protocol; notes are in the comment only."""
+    sentences = [*parts.facts, *(f"{footnote.mark} {footnote.text}" for footnote in parts.footnotes)]
+    return rf"{{\footnotesize {' '.join(escape(line[:1].upper() + line[1:]) + '.' for line in sentences)}\par}}"
