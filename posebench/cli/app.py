@@ -1,0 +1,38 @@
+"""The typer application: which commands there are. What they do is in the file of their group."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from posebench import __version__
+from posebench.cli import demo, protocols, score
+
+# Plain help: rich markup costs a third of the time that help may take.
+app = typer.Typer(
+    name="posebench",
+    help="Metrics and benchmarks for 3D human pose estimation.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("score")(score.score)
+app.command("demo")(demo.demo)
+app.add_typer(protocols.app, name="protocols")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"posebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

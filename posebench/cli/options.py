@@ -1,0 +1,32 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Pred = Annotated[Path, typer.Option("--pred", help="Predictions: .npz, .npy, .json, .csv or .pkl.", show_default=False)]
+Gt = Annotated[Path, typer.Option("--gt", help="Ground truth, same formats.", show_default=False)]
+ProtocolName = Annotated[
+    str, typer.Option("--protocol", help="Name of a protocol (posebench protocols list), or a .yaml file.")
+]
+PredUnit = Annotated[
+    str | None, typer.Option("--pred-unit", help="mm, m or scale-free; believed over the file.", show_default=False)
+]
+GtUnit = Annotated[str | None, typer.Option("--gt-unit", help="mm or m; believed over the file.", show_default=False)]
+PredSkeleton = Annotated[
+    str | None, typer.Option("--pred-skeleton", help="What the predicted joints are.", show_default=False)
+]
+GtSkeleton = Annotated[
+    str | None, typer.Option("--gt-skeleton", help="What the ground truth's joints are.", show_default=False)
+]
+PredReference = Annotated[
+    str | None, typer.Option("--pred-reference", help="camera, world or canonical.", show_default=False)
+]
+GtReference = Annotated[
+    str | None, typer.Option("--gt-reference", help="camera, world or canonical.", show_default=False)
+]
+PredOrigin = Annotated[str | None, typer.Option("--pred-origin", help="absolute or root.", show_default=False)]
+GtOrigin = Annotated[str | None, typer.Option("--gt-origin", help="absolute or root.", show_default=False)]

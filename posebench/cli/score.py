@@ -1,0 +1,139 @@
+"""`posebench score`: two files in, a report out, and gates for CI."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posebench.cli import options
+from posebench.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from posebench.metrics import Metric
+    from posebench.report import Report
+
+
+def score(
+    pred: options.Pred,
+    gt: options.Gt,
+    protocol: options.ProtocolName = "standard",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            "-m",
+            help="Metric to take instead of the protocol's, as in PCK@100 or NMPJPE(scale=procrustes); repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by", help="Group by action, subject, sequence, camera, joint, part; repeatable.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="Also write .json, .csv, .md or .tex; repeatable.", show_default=False),
+    ] = None,
+    pred_unit: options.PredUnit = None,
+    gt_unit: options.GtUnit = None,
+    pred_skeleton: options.PredSkeleton = None,
+    gt_skeleton: options.GtSkeleton = None,
+    pred_reference: options.PredReference = None,
+    gt_reference: options.GtReference = None,
+    pred_origin: options.PredOrigin = None,
+    gt_origin: options.GtOrigin = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames per second, for motion metrics.", show_default=False)
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Count missing predictions as wrong, and mark distances incomplete."),
+    ] = False,
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option("--fail-over", help="Exit 1 if an error is larger, as in MPJPE=60.", show_default=False),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option("--fail-under", help="Exit 1 if a score is smaller, as in PCK@150=90.", show_default=False),
+    ] = None,
+) -> None:
+    """Score predictions against ground truth.
+
+    Example: posebench score --pred pred.npz --gt gt.npz --by action -o result.json
+    """
+    from posebench.metrics import resolve
+    from posebench.protocols import get_protocol
+    from posebench.report.render import kind_of, print_report
+
+    groups = tuple(dict.fromkeys(word.strip() for text in by or () for word in text.split(",") if word.strip()))
+    outputs = tuple(output or ())
+    for path in outputs:
+        kind_of(path)
+    gates = [_gate(text, over=True) for text in fail_over or ()] + [
+        _gate(text, over=False) for text in fail_under or ()
+    ]
+    chosen = get_protocol(protocol)
+    metrics = None if metric is None else [resolve(name) for name in metric]
+    extra = [
+        gated for gated, _, _ in gates if gated.key not in {m.key for m in metrics or map(resolve, chosen.metrics)}
+    ]
+    if extra:
+        metrics = [*(metrics or map(resolve, chosen.metrics)), *extra]
+
+    from posebench.cli.progress import announce_compilation, progress_bar
+    from posebench.io import read
+    from posebench.scoring import score as score_sets
+
+    p = read(pred, skeleton=pred_skeleton, unit=pred_unit, reference=pred_reference, origin=pred_origin, fps=fps)
+    g = read(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, origin=gt_origin, fps=fps)
+    announce_compilation()
+    with progress_bar("scoring", len(g)) as progress:
+        report = score_sets(p, g, protocol=chosen, metrics=metrics, allow_missing=allow_missing, progress=progress)
+    for path in outputs:
+        report.save(path, by=groups)
+    print_report(report, groups)
+    _judge(report, gates)
+
+
+Gate = tuple["Metric", float, bool]
+
+
+def _gate(text: str, *, over: bool) -> Gate:
+    """A metric and its limit from `MPJPE=60`; `over` tells which side fails."""
+    from posebench.metrics import resolve
+
+    option = "--fail-over" if over else "--fail-under"
+    spelling, equals, limit = text.rpartition("=")
+    try:
+        value = float(limit)
+    except ValueError:
+        value = float("nan")
+    if not equals or value != value:
+        raise UsageError(f"{option} {text!r}: expected METRIC=NUMBER, as in MPJPE=60")
+    metric = resolve(spelling)
+    if over == metric.family.higher_is_better:
+        better, other = ("higher", "--fail-under") if over else ("lower", "--fail-over")
+        raise UsageError(f"{option} {text!r}: {metric.key} is better when {better}; use {other}")
+    return metric, value, over
+
+
+def _judge(report: Report, gates: list[Gate]) -> None:
+    """Exit 1 if a gate is not passed; refuse to judge a number that is incomplete."""
+    failed = False
+    for metric, limit, over in gates:
+        found = report.metrics[metric.key]
+        if found.value is None or found.incomplete:
+            what = "nothing could be scored" if found.value is None else "it leaves out what the prediction lacks"
+            raise InputError(f"the gate on {metric.key} cannot be judged: {what}")
+        if (found.value > limit) if over else (found.value < limit):
+            failed = True
+            side = "above" if over else "below"
+            print(f"posebench: {metric.key} is {found.value:.4g} {found.unit}, {side} {limit:g}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
