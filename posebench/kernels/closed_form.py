@@ -3,11 +3,12 @@
 The rotation is Horn's (1987): the unit quaternion that maximises q'Kq, K a symmetric 4x4 matrix made of the
 cross-covariance of the two centred poses. Its largest eigenvalue is the largest root of a quartic, found by Newton's
 method from above (Theobald 2005, Acta Cryst. A61); its eigenvector is a column of the adjugate of K - lambda I,
-sharpened by one Rayleigh quotient step. Each eigenvector is *certified* by its residual against a lower bound of the
+sharpened by a Rayleigh quotient step. Each eigenvector is *certified* by its residual against a lower bound of the
 spectral gap; poses that fail (collinear, mirrored, nearly ambiguous) are flagged for the SVD twin in `reference`.
 
-Everything is computed in float64 whatever comes in. The functions release the GIL; `posebench.kernels` runs them on
-chunks of poses in threads, so results do not depend on the number of threads.
+Poses go through in blocks of `LANES`, coordinates laid out as (joint, lane): every loop runs over the lanes of a block
+and becomes vector instructions. Everything is float64, whatever comes in. The functions release the GIL;
+`posebench.kernels` runs them on chunks of poses in threads, so results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from posebench.kernels.fields import Alignment, PoseFlag
 # NaN and infinity mark missing joints, so the flags that assume them away ("nnan", "ninf") stay out.
 _FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
-_ROOT = int(Alignment.ROOT)
+#: Poses per block: long loops over lanes, and coordinates that stay close to the first-level cache.
+LANES = 64
+
 _NONE = int(Alignment.NONE)
 _ROOT_X = int(Alignment.ROOT_X)
 _ROOT_Y = int(Alignment.ROOT_Y)
@@ -35,7 +38,6 @@ _NORM_RATIO = int(Alignment.SCALE_NORM_RATIO)
 _LEAST_SQUARES_MEAN = int(Alignment.SCALE_LEAST_SQUARES_MEAN)
 _SIMILARITY = int(Alignment.SIMILARITY)
 _SIMILARITY_REROOTED = int(Alignment.SIMILARITY_REROOTED)
-_RIGID = int(Alignment.RIGID)
 _RIGID_REROOTED = int(Alignment.RIGID_REROOTED)
 _PROCRUSTES_NORM_RATIO = int(Alignment.PROCRUSTES_NORM_RATIO)
 _REFLECT = int(Alignment.PROCRUSTES_NORM_RATIO_REFLECT)
@@ -48,11 +50,218 @@ _NEGATIVE_SCALE = int(PoseFlag.NEGATIVE_SCALE)
 _NEEDS_SVD = int(PoseFlag.NEEDS_SVD)
 _BAD_GROUND_TRUTH = int(PoseFlag.BAD_GROUND_TRUTH)
 _MASKED = int(PoseFlag.MASKED)
+#: Poses whose errors are not the regular ones.
+_IRREGULAR = _UNSCORABLE | _MISSING | _BAD_GROUND_TRUTH
 
 #: Largest angle (rad) by which a certified rotation may be off: 1e-9 x |g - mean g| is promised for PMPJPE.
 _ANGLE_TOLERANCE = 5e-12
 #: Joints spread less than this share of their largest coordinate coincide (rounding of one point).
 _COINCIDENT = 1e-14
+
+
+@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+def aligned_errors(  # type: ignore[no-untyped-def]
+    pred, gt, valid, has_mask, pred_roots, gt_roots, root_valid, pred_unit, gt_unit, alignments, out, flags
+):
+    """Error fields of a chunk of poses under several alignments, in one pass.
+
+    pred, gt (N, 3 K), the joints that count; valid (N, K) bool, read if has_mask; pred_roots, gt_roots (N, 3), zeros
+    to leave a side as it is; root_valid (N,) bool, of the ground truth; pred_unit, gt_unit factors to mm; alignments
+    (F,) `Alignment` codes; out (F, N, K) float64 and flags (N,) uint16 are filled. Rows flagged NEEDS_SVD are left to
+    the SVD twin.
+    """
+    n_joints = out.shape[2]
+    n_fields = alignments.shape[0]
+    wants_rotation = False
+    wants_fit = False
+    wants_root = False
+    for f in range(n_fields):
+        code = alignments[f]
+        wants_rotation |= code >= _SIMILARITY or code == _SCALE_PROCRUSTES
+        wants_fit |= code >= _LEAST_SQUARES
+        wants_root |= _is_rooted(code)
+    p = np.empty((3 * n_joints, LANES))
+    g = np.empty((3 * n_joints, LANES))
+    weight = np.ones((n_joints, LANES))
+    count = np.full(LANES, float(n_joints))
+    first = np.zeros(LANES, np.int64)
+    p_start, g_start = np.empty((3, LANES)), np.empty((3, LANES))
+    p_mean, g_mean = np.empty((3, LANES)), np.empty((3, LANES))
+    p_root, g_root = np.zeros((3, LANES)), np.zeros((3, LANES))
+    p_square, g_square = np.empty(LANES), np.empty(LANES)
+    flag = np.empty(LANES, np.int64)
+    h = np.empty((9, LANES))
+    trace = np.empty(LANES)
+    quaternion = np.zeros((4, LANES))
+    scale = np.empty(LANES)
+    affine = np.empty((12, LANES))
+    errors = np.empty((n_joints, LANES))
+    for start in range(0, pred.shape[0], LANES):
+        lanes = min(LANES, pred.shape[0] - start)
+        if has_mask:
+            _read_mask(valid, start, lanes, weight, count, first)
+        _load(gt, start, lanes, gt_unit, weight, count, first, g, g_start, g_mean, g_square)
+        _load(pred, start, lanes, pred_unit, weight, count, first, p, p_start, p_mean, p_square)
+        if wants_root:
+            _read_roots(gt_roots, root_valid, start, lanes, gt_unit, g_root)
+            _read_roots(pred_roots, root_valid, start, lanes, pred_unit, p_root)
+        for lane in range(LANES):
+            # NaN where a valid joint or the root is not finite.
+            g_check = g_square[lane] + 0.0 * (g_root[0, lane] + g_root[1, lane] + g_root[2, lane])
+            p_check = p_square[lane] + 0.0 * (p_root[0, lane] + p_root[1, lane] + p_root[2, lane])
+            # Two joints or more can coincide; one alone has no shape to fit, but a place.
+            several = count[lane] > 1.0
+            noticed = _DEGENERATE if several and p_square[lane] == 0.0 else 0
+            noticed = noticed if p_check < np.inf else _MISSING
+            noticed = noticed if g_check < np.inf else _BAD_GROUND_TRUTH
+            noticed = noticed if count[lane] > 0.0 and not (several and g_square[lane] == 0.0) else _UNSCORABLE
+            flag[lane] = noticed | (_MASKED if count[lane] < n_joints else 0)
+        for lane in range(lanes):
+            if not root_valid[start + lane]:
+                flag[lane] |= _ROOT_INVALID
+        if wants_fit:
+            _covariance(p, g, p_mean, g_mean, h)
+        if wants_rotation:
+            _solve(h, p_square, g_square, trace, quaternion)
+            for lane in range(lanes):
+                if trace[lane] < 0.0 and p_square[lane] > 0.0 and g_square[lane] > 0.0 and not flag[lane] & _IRREGULAR:
+                    flag[lane] |= _NEEDS_SVD
+        for f in range(n_fields):
+            code = alignments[f]
+            _choose_affine(
+                code,
+                p_start,
+                g_start,
+                p_mean,
+                g_mean,
+                p_root,
+                g_root,
+                p_square,
+                g_square,
+                count,
+                h,
+                trace,
+                quaternion,
+                scale,
+                affine,
+            )
+            for lane in range(lanes):
+                if scale[lane] < 0.0 and not flag[lane] & _IRREGULAR:
+                    flag[lane] |= _NEGATIVE_SCALE
+                if code == _REFLECT and p_square[lane] > 0.0 and g_square[lane] > 0.0 and not flag[lane] & _IRREGULAR:
+                    flag[lane] |= _NEEDS_SVD
+            _distances(code, p, g, affine, errors)
+            rooted = _is_rooted(code)
+            about_mean = code == _SCALE_PROCRUSTES or code >= _LEAST_SQUARES_MEAN
+            for lane in range(lanes):
+                i = start + lane
+                lost = (rooted and flag[lane] & _ROOT_INVALID) or (about_mean and g_square[lane] == 0.0)
+                if flag[lane] & _IRREGULAR or lost:
+                    for k in range(n_joints):
+                        out[f, i, k] = np.nan
+                elif flag[lane] & _MASKED:
+                    for k in range(n_joints):
+                        out[f, i, k] = errors[k, lane] if weight[k, lane] > 0.0 else np.nan
+                else:
+                    for k in range(n_joints):
+                        out[f, i, k] = errors[k, lane]
+        for lane in range(lanes):
+            i = start + lane
+            flags[i] = flag[lane]
+            if flag[lane] & _MISSING:
+                _incomplete(pred, gt, i, lane, weight, flag[lane], p_root, g_root, pred_unit, gt_unit, alignments, out)
+
+
+@njit(nogil=True, cache=True)
+def _is_rooted(code):  # type: ignore[no-untyped-def]
+    """Compiled twin of `Alignment.needs_root`."""
+    return code != _NONE and (code <= _NORM_RATIO or code == _SIMILARITY_REROOTED or code == _RIGID_REROOTED)
+
+
+@njit(nogil=True, cache=True)
+def _read_mask(valid, start, lanes, weight, count, first):  # type: ignore[no-untyped-def]
+    """Weights (K, L) of 1 and 0, their number and the first valid joint of each pose of a block."""
+    for lane in range(LANES):
+        i = start + min(lane, lanes - 1)
+        count[lane] = 0.0
+        first[lane] = 0
+        for k in range(weight.shape[0] - 1, -1, -1):
+            if valid[i, k]:
+                weight[k, lane] = 1.0
+                count[lane] += 1.0
+                first[lane] = k
+            else:
+                weight[k, lane] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _read_roots(roots, is_valid, start, lanes, unit, block):  # type: ignore[no-untyped-def]
+    """Fill block (3, L) with the roots (N, 3) of a block of poses in mm, zero where the ground truth's is not valid."""
+    for lane in range(LANES):
+        i = start + min(lane, lanes - 1)
+        for a in range(3):
+            value = np.float64(roots[i, a]) * unit
+            block[a, lane] = value if is_valid[i] else 0.0
+
+
+@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+def _load(poses, start, lanes, unit, weight, count, first, block, origin, mean, square):  # type: ignore[no-untyped-def]
+    """Fill block (3 K, L) with a block of poses (N, 3 K) in mm, relative to the first valid joint of each.
+
+    origin (3, L) gets that joint, mean (3, L) the mean of the block's joints, square (L,) the sum of squares about the
+    mean: NaN if a valid joint is not finite, exactly 0 if all coincide. Masked joints are put at the mean. Coordinates
+    are not moved to the mean, so that whole millimetres stay whole, and an error of exactly 150 mm is not below 150.
+    """
+    n_joints = weight.shape[0]
+    reach = np.zeros(LANES)
+    for lane in range(LANES):
+        i = start + min(lane, lanes - 1)  # a block that is not full repeats its last pose
+        for m in range(3 * n_joints):
+            block[m, lane] = np.float64(poses[i, m]) * unit
+        for a in range(3):
+            origin[a, lane] = block[3 * first[lane] + a, lane]
+        square[lane] = 0.0
+    for a in range(3):
+        for lane in range(LANES):
+            mean[a, lane] = 0.0
+            reach[lane] = max(reach[lane], abs(origin[a, lane]))
+        for k in range(n_joints):
+            for lane in range(LANES):
+                value = block[3 * k + a, lane] - origin[a, lane]
+                value = value if weight[k, lane] > 0.0 else 0.0
+                block[3 * k + a, lane] = value
+                mean[a, lane] += value
+        for lane in range(LANES):
+            mean[a, lane] /= max(count[lane], 1.0)
+            # Whatever is not finite is not finite in the sum either, and 0 times it is NaN.
+            square[lane] += 0.0 * mean[a, lane]
+        for k in range(n_joints):
+            for lane in range(LANES):
+                value = block[3 * k + a, lane]
+                value = value if weight[k, lane] > 0.0 else mean[a, lane]
+                block[3 * k + a, lane] = value
+                square[lane] += (value - mean[a, lane]) * (value - mean[a, lane])
+    for lane in range(LANES):
+        least = _COINCIDENT * reach[lane]
+        if square[lane] <= count[lane] * least * least:
+            square[lane] = 0.0
+
+
+@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+def _covariance(p, g, p_mean, g_mean, h):  # type: ignore[no-untyped-def]
+    """h (9, L): the cross-covariance sum (p - mean p) (g - mean g)' of each lane, row by row."""
+    for a in range(3):
+        x, y, z = 3 * a, 3 * a + 1, 3 * a + 2
+        for lane in range(LANES):
+            h[x, lane] = 0.0
+            h[y, lane] = 0.0
+            h[z, lane] = 0.0
+        for k in range(p.shape[0] // 3):
+            for lane in range(LANES):
+                value = p[3 * k + a, lane] - p_mean[a, lane]
+                h[x, lane] += value * (g[3 * k, lane] - g_mean[0, lane])
+                h[y, lane] += value * (g[3 * k + 1, lane] - g_mean[1, lane])
+                h[z, lane] += value * (g[3 * k + 2, lane] - g_mean[2, lane])
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy", inline="always")
@@ -86,358 +295,231 @@ def _adjugate(a00, a01, a02, a03, a11, a12, a13, a22, a23, a33):  # type: ignore
     )
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy", inline="always")
-def _eigenvector(a00, a01, a02, a03, a11, a12, a13, a22, a23, a33, value):  # type: ignore[no-untyped-def]
-    """Unit eigenvector for a known simple eigenvalue: the column of adj(A - value I) with the largest diagonal."""
-    b00, b01, b02, b03, b11, b12, b13, b22, b23, b33, _ = _adjugate(
-        a00 - value, a01, a02, a03, a11 - value, a12, a13, a22 - value, a23, a33 - value
-    )
-    w, x, y, z = b00, b01, b02, b03
-    largest = abs(b00)
-    if abs(b11) > largest:
-        largest = abs(b11)
-        w, x, y, z = b01, b11, b12, b13
-    if abs(b22) > largest:
-        largest = abs(b22)
-        w, x, y, z = b02, b12, b22, b23
-    if abs(b33) > largest:
-        largest = abs(b33)
-        w, x, y, z = b03, b13, b23, b33
-    norm = math.sqrt(w * w + x * x + y * y + z * z)
-    inverse = 1.0 / norm if norm > 0.0 else 0.0
-    # The trace of the adjugate is the product of the three spectral gaps, up to sign.
-    return w * inverse, x * inverse, y * inverse, z * inverse, abs(b00 + b11 + b22 + b33)
-
-
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _quaternion(hxx, hxy, hxz, hyx, hyy, hyz, hzx, hzy, hzz):  # type: ignore[no-untyped-def]
-    """Best rotation for the cross-covariance H = sum p g' of two unit-norm poses: (trace(R H), w, x, y, z).
+def _solve(h, p_square, g_square, trace, quaternion):  # type: ignore[no-untyped-def]
+    """Best rotation of each lane: quaternion (4, L), and trace (L,) of R H for unit-norm poses; -1 if not certified.
 
-    The trace is -1 where the quaternion could not be certified. With singular values s1 >= s2 >= s3 of H and d = +-1,
-    K has the eigenvalues s1 + s2 + d s3 (sought), s1 - s2 - d s3, -s1 + s2 - d s3, -s1 - s2 + d s3; the gap to the
-    second is 2 (s2 + d s3).
+    With singular values s1 >= s2 >= s3 of H and d = +-1, K has the eigenvalues s1 + s2 + d s3 (sought),
+    s1 - s2 - d s3, -s1 + s2 - d s3, -s1 - s2 + d s3; the gap to the second is 2 (s2 + d s3).
     """
-    a00 = hxx + hyy + hzz
-    a01 = hyz - hzy
-    a02 = hzx - hxz
-    a03 = hxy - hyx
-    a11 = hxx - hyy - hzz
-    a12 = hxy + hyx
-    a13 = hzx + hxz
-    a22 = hyy - hxx - hzz
-    a23 = hyz + hzy
-    a33 = hzz - hxx - hyy
-    # det(K - v I) = v^4 + c2 v^2 + c1 v + c0
-    c2 = -2.0 * (
-        hxx * hxx + hxy * hxy + hxz * hxz + hyx * hyx + hyy * hyy + hyz * hyz + hzx * hzx + hzy * hzy + hzz * hzz
-    )
-    c1 = -8.0 * (hxx * (hyy * hzz - hyz * hzy) - hxy * (hyx * hzz - hyz * hzx) + hxz * (hyx * hzy - hyy * hzx))
-    c0 = _adjugate(a00, a01, a02, a03, a11, a12, a13, a22, a23, a33)[10]
-    # Unit norms bound every eigenvalue by 1, and Newton from above falls onto the largest root monotonically.
-    value = 1.0
-    converged = False
+    k = np.empty((10, LANES))  # upper triangle of K: 00 01 02 03 11 12 13 22 23 33
+    c2, c1, c0 = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    residual = np.empty(LANES)
+    for lane in range(LANES):
+        # Two roots, not one of the product: poses of 1e-3 and of 1e6 mm stay inside float64's range.
+        size = math.sqrt(p_square[lane]) * math.sqrt(g_square[lane])
+        unit = 1.0 / size if size > 0.0 else 0.0
+        hxx, hxy, hxz = h[0, lane] * unit, h[1, lane] * unit, h[2, lane] * unit
+        hyx, hyy, hyz = h[3, lane] * unit, h[4, lane] * unit, h[5, lane] * unit
+        hzx, hzy, hzz = h[6, lane] * unit, h[7, lane] * unit, h[8, lane] * unit
+        k[0, lane] = hxx + hyy + hzz
+        k[1, lane] = hyz - hzy
+        k[2, lane] = hzx - hxz
+        k[3, lane] = hxy - hyx
+        k[4, lane] = hxx - hyy - hzz
+        k[5, lane] = hxy + hyx
+        k[6, lane] = hzx + hxz
+        k[7, lane] = hyy - hxx - hzz
+        k[8, lane] = hyz + hzy
+        k[9, lane] = hzz - hxx - hyy
+        # det(K - v I) = v^4 + c2 v^2 + c1 v + c0
+        c2[lane] = -2.0 * (
+            hxx * hxx + hxy * hxy + hxz * hxz + hyx * hyx + hyy * hyy + hyz * hyz + hzx * hzx + hzy * hzy + hzz * hzz
+        )
+        c1[lane] = -8.0 * (
+            hxx * (hyy * hzz - hyz * hzy) - hxy * (hyx * hzz - hyz * hzx) + hxz * (hyx * hzy - hyy * hzx)
+        )
+        c0[lane] = _adjugate(
+            k[0, lane], k[1, lane], k[2, lane], k[3, lane], k[4, lane],
+            k[5, lane], k[6, lane], k[7, lane], k[8, lane], k[9, lane],
+        )[10]  # fmt: skip
+        # Unit norms bound every eigenvalue by 1, and Newton from above falls onto the largest root monotonically.
+        trace[lane] = 1.0
+    # Every lane stops where it alone would stop: a pose's errors do not depend on its neighbours in the block.
+    moving = np.ones(LANES)
     for _ in range(24):
-        b = (value * value + c2) * value
-        a = b + c1
-        slope = 2.0 * value * value * value + b + a
-        if slope <= 0.0:
+        still = 0.0
+        for lane in range(LANES):
+            value = trace[lane]
+            b = (value * value + c2[lane]) * value
+            a = b + c1[lane]
+            slope = 2.0 * value * value * value + b + a
+            step = (a * value + c0[lane]) / slope
+            # Past the root by rounding, or without a slope: stay, and let the certificate judge.
+            step = step if slope > 0.0 and step > 0.0 and moving[lane] > 0.0 else 0.0
+            trace[lane] = value - step
+            moving[lane] = 1.0 if step >= 1e-9 else 0.0  # quadratic: the next step would be below rounding
+            still += moving[lane]
+        if still == 0.0:
             break
-        step = (a * value + c0) / slope
-        value -= step
-        if abs(step) < 1e-9 * value:  # quadratic convergence: the next step would be below rounding
-            converged = True
-            break
-    if not converged or value <= 0.0:
-        return -1.0, 1.0, 0.0, 0.0, 0.0
     # First the column at Newton's root, then at its Rayleigh quotient, whose error is the square of the column's.
-    w, x, y, z = 0.0, 0.0, 0.0, 0.0
-    certified = False
+    for lane in range(LANES):
+        residual[lane] = 1.0
     for _ in range(3):
-        w, x, y, z, gaps = _eigenvector(a00, a01, a02, a03, a11, a12, a13, a22, a23, a33, value)
-        kw = a00 * w + a01 * x + a02 * y + a03 * z
-        kx = a01 * w + a11 * x + a12 * y + a13 * z
-        ky = a02 * w + a12 * x + a22 * y + a23 * z
-        kz = a03 * w + a13 * x + a23 * y + a33 * z
-        value = w * kw + x * kx + y * ky + z * kz
-        rw, rx, ry, rz = kw - value * w, kx - value * x, ky - value * y, kz - value * z
-        residual = math.sqrt(rw * rw + rx * rx + ry * ry + rz * rz)
-        # The two larger gaps are at most 4 s1 <= 4 value each, so gaps / (16 value^2) bounds the smallest below.
-        if 2.0 * residual * 16.0 * value * value <= _ANGLE_TOLERANCE * gaps:
-            certified = True
+        uncertain = 0.0
+        for lane in range(LANES):
+            a00, a01, a02, a03 = k[0, lane], k[1, lane], k[2, lane], k[3, lane]
+            a11, a12, a13 = k[4, lane], k[5, lane], k[6, lane]
+            a22, a23, a33 = k[7, lane], k[8, lane], k[9, lane]
+            value = trace[lane]
+            b00, b01, b02, b03, b11, b12, b13, b22, b23, b33, _ = _adjugate(
+                a00 - value, a01, a02, a03, a11 - value, a12, a13, a22 - value, a23, a33 - value
+            )
+            # The column with the largest diagonal entry.
+            w, x, y, z, largest = b00, b01, b02, b03, abs(b00)
+            take = abs(b11) > largest
+            w, x, y, z = b01 if take else w, b11 if take else x, b12 if take else y, b13 if take else z
+            largest = max(largest, abs(b11))
+            take = abs(b22) > largest
+            w, x, y, z = b02 if take else w, b12 if take else x, b22 if take else y, b23 if take else z
+            largest = max(largest, abs(b22))
+            take = abs(b33) > largest
+            w, x, y, z = b03 if take else w, b13 if take else x, b23 if take else y, b33 if take else z
+            norm = math.sqrt(w * w + x * x + y * y + z * z)
+            inverse = 1.0 / norm if norm > 0.0 else 0.0
+            w, x, y, z = w * inverse, x * inverse, y * inverse, z * inverse
+            kw = a00 * w + a01 * x + a02 * y + a03 * z
+            kx = a01 * w + a11 * x + a12 * y + a13 * z
+            ky = a02 * w + a12 * x + a22 * y + a23 * z
+            kz = a03 * w + a13 * x + a23 * y + a33 * z
+            value = w * kw + x * kx + y * ky + z * kz
+            rw, rx, ry, rz = kw - value * w, kx - value * x, ky - value * y, kz - value * z
+            # The adjugate's trace is the product of the three gaps, up to sign; the two larger are at most 4 s1 <= 4
+            # value each, so gaps / (16 value^2) bounds the smallest below, and the angle is at most 2 residual / gap.
+            gaps = abs(b00 + b11 + b22 + b33)
+            angle = 32.0 * math.sqrt(rw * rw + rx * rx + ry * ry + rz * rz) * value * value
+            better = residual[lane] > 0.0
+            quaternion[0, lane] = w if better else quaternion[0, lane]
+            quaternion[1, lane] = x if better else quaternion[1, lane]
+            quaternion[2, lane] = y if better else quaternion[2, lane]
+            quaternion[3, lane] = z if better else quaternion[3, lane]
+            trace[lane] = value if better else trace[lane]
+            residual[lane] = angle - _ANGLE_TOLERANCE * gaps if better else residual[lane]
+            uncertain += 1.0 if residual[lane] > 0.0 else 0.0
+        if uncertain == 0.0:
             break
-    if not certified or value <= 0.0:
-        return -1.0, 1.0, 0.0, 0.0, 0.0
-    return value, w, x, y, z
-
-
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy", inline="always")
-def _centre(raw, count, px, py, pz):  # type: ignore[no-untyped-def]
-    """Fill px, py, pz (K,) with the joints minus their mean; returns the mean and |.|^2, NaN if not all are finite.
-
-    The first joint is taken off before the mean is, so that coinciding joints give exactly zero.
-    """
-    x0, y0, z0 = raw[0], raw[1], raw[2]
-    sx, sy, sz = 0.0, 0.0, 0.0
-    for k in range(count):
-        x = raw[3 * k] - x0
-        y = raw[3 * k + 1] - y0
-        z = raw[3 * k + 2] - z0
-        px[k], py[k], pz[k] = x, y, z
-        sx += x
-        sy += y
-        sz += z
-    sx /= count
-    sy /= count
-    sz /= count
-    square = 0.0
-    for k in range(count):
-        x = px[k] - sx
-        y = py[k] - sy
-        z = pz[k] - sz
-        px[k], py[k], pz[k] = x, y, z
-        square += x * x + y * y + z * z
-    reach = max(abs(x0), abs(y0), abs(z0)) * _COINCIDENT
-    if square <= count * reach * reach:
-        square = 0.0
-    # Whatever is not finite is not finite in the sum either, and 0 times it is NaN.
-    return x0 + sx, y0 + sy, z0 + sz, square + 0.0 * (sx + sy + sz)
+    for lane in range(LANES):
+        certified = residual[lane] <= 0.0 and trace[lane] > 0.0
+        trace[lane] = trace[lane] if certified else -1.0
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-def aligned_errors(  # type: ignore[no-untyped-def]
-    pred, gt, valid, has_mask, pred_roots, gt_roots, root_valid, pred_unit, gt_unit, alignments, out, flags
+def _choose_affine(  # type: ignore[no-untyped-def]
+    code,
+    p_start,
+    g_start,
+    p_mean,
+    g_mean,
+    p_root,
+    g_root,
+    p_square,
+    g_square,
+    count,
+    h,
+    trace,
+    quaternion,
+    scale,
+    affine,
 ):
-    """Error fields of a chunk of poses under several alignments, in one pass.
+    """What an alignment does to the coordinates of a block: error_k = |A p_k + t - g_k|, A and t in affine (12, L).
 
-    pred, gt (N, 3 K), the joints that count; valid (N, K) bool, read if has_mask; pred_roots, gt_roots (N, 3), zeros
-    to leave a side as it is; root_valid (N,) bool, of the ground truth; pred_unit, gt_unit factors to mm; alignments
-    (F,) `Alignment` codes; out (F, N, K) float64 and flags (N,) uint16 are filled. Rows flagged NEEDS_SVD are left to
-    the SVD twin.
+    Every alignment is error_k = |scale R (p_k + u) - (g_k + v)| with its own scale (L,), rotation and offsets u, v.
     """
-    # Every pose runs through the same straight loops over contiguous scratch, which the compiler turns into vector
-    # instructions; a branch for masks or joint order inside them costs a factor of two.
-    n_joints = out.shape[2]
-    n_fields = alignments.shape[0]
-    px, py, pz = np.empty(n_joints), np.empty(n_joints), np.empty(n_joints)
-    gx, gy, gz = np.empty(n_joints), np.empty(n_joints), np.empty(n_joints)
-    raw = np.empty(3 * n_joints)
-    errors = np.empty(n_joints)
-    slots = np.arange(n_joints)
-    wants_rotation = False
-    wants_scale = False
-    wants_root = False
-    for f in range(n_fields):
-        code = alignments[f]
-        wants_rotation |= code >= _SIMILARITY or code == _SCALE_PROCRUSTES
-        wants_scale |= code >= _LEAST_SQUARES
-        wants_root |= _is_rooted(code)
-    for i in range(pred.shape[0]):
-        flag = 0
-        count = n_joints
-        if has_mask:
-            count = 0
-            for k in range(n_joints):
-                if valid[i, k]:
-                    slots[count] = k
-                    count += 1
-            if count < n_joints:
-                flag |= _MASKED
-                for f in range(n_fields):
-                    for k in range(n_joints):
-                        out[f, i, k] = np.nan
-        # Roots: of the ground truth, whether it may be used; of the prediction, whether it is there.
-        gt_root_ok = root_valid[i]
-        pred_root_ok = True
-        grx, gry, grz = 0.0, 0.0, 0.0
-        prx, pry, prz = 0.0, 0.0, 0.0
-        if not gt_root_ok:
-            flag |= _ROOT_INVALID
-        elif wants_root:
-            grx = np.float64(gt_roots[i, 0]) * gt_unit
-            gry = np.float64(gt_roots[i, 1]) * gt_unit
-            grz = np.float64(gt_roots[i, 2]) * gt_unit
-        if wants_root:
-            prx = np.float64(pred_roots[i, 0]) * pred_unit
-            pry = np.float64(pred_roots[i, 1]) * pred_unit
-            prz = np.float64(pred_roots[i, 2]) * pred_unit
-            pred_root_ok = (prx + pry + prz) * 0.0 == 0.0
-        gmx, gmy, gmz, g_square = 0.0, 0.0, 0.0, 0.0
-        if count > 0:
-            for m in range(3 * n_joints):
-                raw[m] = np.float64(gt[i, m]) * gt_unit
-            if count < n_joints:
-                _compact(raw, slots, count)
-            gmx, gmy, gmz, g_square = _centre(raw, count, gx, gy, gz)
-        if not (g_square + 0.0 * (grx + gry + grz) < np.inf):
-            flags[i] = flag | _BAD_GROUND_TRUTH
-            continue
-        if g_square == 0.0:
-            for f in range(n_fields):
-                for k in range(n_joints):
-                    out[f, i, k] = np.nan
-            flags[i] = flag | _UNSCORABLE
-            continue
-        for m in range(3 * n_joints):
-            raw[m] = np.float64(pred[i, m]) * pred_unit
-        if count < n_joints:
-            _compact(raw, slots, count)
-        pmx, pmy, pmz, p_square = _centre(raw, count, px, py, pz)
-        if not (p_square < np.inf) or (gt_root_ok and not pred_root_ok):
-            flags[i] = flag | _MISSING
-            _incomplete(
-                pred,
-                gt,
-                i,
-                slots,
-                count,
-                gt_root_ok,
-                pred_root_ok,
-                prx,
-                pry,
-                prz,
-                grx,
-                gry,
-                grz,
-                pred_unit,
-                gt_unit,
-                alignments,
-                out,
+    rooted = _is_rooted(code)
+    turns = code >= _SIMILARITY
+    absolute = code == _LEAST_SQUARES_ABSOLUTE
+    for lane in range(LANES):
+        # About the mean, unless the roots or the positions are to count.
+        ux, uy, uz = -p_mean[0, lane], -p_mean[1, lane], -p_mean[2, lane]
+        vx, vy, vz = -g_mean[0, lane], -g_mean[1, lane], -g_mean[2, lane]
+        if rooted:
+            ux, uy, uz = (
+                p_start[0, lane] - p_root[0, lane],
+                p_start[1, lane] - p_root[1, lane],
+                p_start[2, lane] - p_root[2, lane],
             )
-            continue
-        # From mean-centred to root-centred: p_k + a, g_k + b.
-        ax, ay, az = pmx - prx, pmy - pry, pmz - prz
-        bx, by, bz = gmx - grx, gmy - gry, gmz - grz
-        cross = 0.0  # <p, g>, both mean-centred
-        solved, w, x, y, z = -1.0, 1.0, 0.0, 0.0, 0.0
-        if wants_rotation and p_square > 0.0:
-            hxx, hxy, hxz, hyx, hyy, hyz, hzx, hzy, hzz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for k in range(count):
-                hxx += px[k] * gx[k]
-                hxy += px[k] * gy[k]
-                hxz += px[k] * gz[k]
-                hyx += py[k] * gx[k]
-                hyy += py[k] * gy[k]
-                hyz += py[k] * gz[k]
-                hzx += pz[k] * gx[k]
-                hzy += pz[k] * gy[k]
-                hzz += pz[k] * gz[k]
-            cross = hxx + hyy + hzz
-            # Two roots, not one of the product: poses of 1e-3 and 1e6 mm stay inside float64's range.
-            u = 1.0 / (math.sqrt(p_square) * math.sqrt(g_square))
-            solved, w, x, y, z = _quaternion(
-                hxx * u, hxy * u, hxz * u, hyx * u, hyy * u, hyz * u, hzx * u, hzy * u, hzz * u
+            vx, vy, vz = (
+                g_start[0, lane] - g_root[0, lane],
+                g_start[1, lane] - g_root[1, lane],
+                g_start[2, lane] - g_root[2, lane],
             )
-            if solved < 0.0:
-                flag |= _NEEDS_SVD
-        elif wants_scale:
-            for k in range(count):
-                cross += px[k] * gx[k] + py[k] * gy[k] + pz[k] * gz[k]
-        if p_square == 0.0:
-            flag |= _DEGENERATE
-        # The rotation, from its unit quaternion.
-        r00, r01, r02 = w * w + x * x - y * y - z * z, 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)
-        r10, r11, r12 = 2.0 * (x * y + w * z), w * w - x * x + y * y - z * z, 2.0 * (y * z - w * x)
-        r20, r21, r22 = 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), w * w - x * x - y * y + z * z
-        for f in range(n_fields):
-            code = alignments[f]
-            rooted = _is_rooted(code)
-            if rooted and not gt_root_ok:
-                for k in range(n_joints):
-                    out[f, i, k] = np.nan
-                continue
-            # Every alignment is error_k = |scale R (p_k + c) - (g_k + d)|; what differs is found first.
-            scale = 1.0
-            turns = False
-            cx, cy, cz, dx, dy, dz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            if code == _NONE:
-                cx, cy, cz, dx, dy, dz = pmx, pmy, pmz, gmx, gmy, gmz
-            elif code == _LEAST_SQUARES_ABSOLUTE:
-                cx, cy, cz, dx, dy, dz = ax + grx, ay + gry, az + grz, gmx, gmy, gmz
-            elif rooted:
-                cx, cy, cz, dx, dy, dz = ax, ay, az, bx, by, bz
-            if code >= _SIMILARITY:
-                turns = True
-                if p_square == 0.0:  # the limit: all of p lies in one point, and no scale spreads it
-                    scale = 0.0
-                elif solved < 0.0 or code == _REFLECT:
-                    flag |= _NEEDS_SVD
-                    continue
-                elif code == _SIMILARITY or code == _SIMILARITY_REROOTED:
-                    scale = solved * math.sqrt(g_square / p_square)
-                elif code == _PROCRUSTES_NORM_RATIO:
-                    scale = math.sqrt(g_square / p_square)
-            elif code >= _LEAST_SQUARES:
-                square = p_square + count * (cx * cx + cy * cy + cz * cz)
-                if square == 0.0:
-                    scale = 0.0
-                    flag |= _DEGENERATE
-                elif code == _NORM_RATIO:
-                    scale = math.sqrt((g_square + count * (dx * dx + dy * dy + dz * dz)) / square)
-                elif code != _SCALE_PROCRUSTES:
-                    scale = (cross + count * (cx * dx + cy * dy + cz * dz)) / square
-                else:  # an uncertain rotation is the SVD twin's
-                    scale = solved * math.sqrt(g_square / p_square) if solved >= 0.0 else 0.0
-                if scale < 0.0:
-                    flag |= _NEGATIVE_SCALE
-            a00, a01, a02, a10, a11, a12, a20, a21, a22 = scale, 0.0, 0.0, 0.0, scale, 0.0, 0.0, 0.0, scale
-            if turns:
-                a00, a01, a02 = scale * r00, scale * r01, scale * r02
-                a10, a11, a12 = scale * r10, scale * r11, scale * r12
-                a20, a21, a22 = scale * r20, scale * r21, scale * r22
-            tx = a00 * cx + a01 * cy + a02 * cz - dx
-            ty = a10 * cx + a11 * cy + a12 * cz - dy
-            tz = a20 * cx + a21 * cy + a22 * cz - dz
-            # Errors along one axis leave the others out.
-            vx = 0.0 if code == _ROOT_Y or code == _ROOT_Z else 1.0
-            vy = 0.0 if code == _ROOT_X or code == _ROOT_Z else 1.0
-            vz = 0.0 if code == _ROOT_X or code == _ROOT_Y else 1.0
-            for k in range(count):
-                ex = vx * (a00 * px[k] + a01 * py[k] + a02 * pz[k] + tx - gx[k])
-                ey = vy * (a10 * px[k] + a11 * py[k] + a12 * pz[k] + ty - gy[k])
-                ez = vz * (a20 * px[k] + a21 * py[k] + a22 * pz[k] + tz - gz[k])
-                errors[k] = math.sqrt(ex * ex + ey * ey + ez * ez)
-            if count == n_joints:
-                for k in range(n_joints):
-                    out[f, i, k] = errors[k]
+        if code == _NONE:
+            ux, uy, uz = p_start[0, lane], p_start[1, lane], p_start[2, lane]
+        if absolute:
+            ux, uy, uz = ux + g_root[0, lane], uy + g_root[1, lane], uz + g_root[2, lane]
+        if code == _NONE or absolute:
+            vx, vy, vz = g_start[0, lane], g_start[1, lane], g_start[2, lane]
+        # The same for the mean joint.
+        cx, cy, cz = ux + p_mean[0, lane], uy + p_mean[1, lane], uz + p_mean[2, lane]
+        dx, dy, dz = vx + g_mean[0, lane], vy + g_mean[1, lane], vz + g_mean[2, lane]
+        size = 1.0
+        p_norm = p_square[lane]
+        g_norm = g_square[lane]
+        if code < _LEAST_SQUARES:
+            size = 1.0
+        elif code < _SIMILARITY and code != _SCALE_PROCRUSTES:
+            cross = h[0, lane] + h[4, lane] + h[8, lane] + count[lane] * (cx * dx + cy * dy + cz * dz)
+            square = p_norm + count[lane] * (cx * cx + cy * cy + cz * cz)
+            if code == _NORM_RATIO:
+                size = math.sqrt((g_norm + count[lane] * (dx * dx + dy * dy + dz * dz)) / square)
             else:
-                for k in range(count):
-                    out[f, i, slots[k]] = errors[k]
-        flags[i] = flag
+                size = cross / square
+            size = size if square > 0.0 else 0.0
+        elif code == _SCALE_PROCRUSTES or code == _SIMILARITY or code == _SIMILARITY_REROOTED:
+            size = max(trace[lane], 0.0) * math.sqrt(g_norm / p_norm)
+            size = size if p_norm > 0.0 else 0.0  # the limit: all of p lies in one point, and no scale spreads it
+        elif code >= _PROCRUSTES_NORM_RATIO:
+            size = math.sqrt(g_norm / p_norm)
+            size = size if p_norm > 0.0 else 0.0
+        else:  # rigid
+            size = 1.0 if p_norm > 0.0 else 0.0
+        scale[lane] = size
+        w, x, y, z = 1.0, 0.0, 0.0, 0.0
+        if turns:
+            w, x, y, z = quaternion[0, lane], quaternion[1, lane], quaternion[2, lane], quaternion[3, lane]
+        a00, a01, a02 = (
+            size * (w * w + x * x - y * y - z * z),
+            size * 2.0 * (x * y - w * z),
+            size * 2.0 * (x * z + w * y),
+        )
+        a10, a11, a12 = (
+            size * 2.0 * (x * y + w * z),
+            size * (w * w - x * x + y * y - z * z),
+            size * 2.0 * (y * z - w * x),
+        )
+        a20, a21, a22 = (
+            size * 2.0 * (x * z - w * y),
+            size * 2.0 * (y * z + w * x),
+            size * (w * w - x * x - y * y + z * z),
+        )
+        affine[0, lane], affine[1, lane], affine[2, lane] = a00, a01, a02
+        affine[3, lane], affine[4, lane], affine[5, lane] = a10, a11, a12
+        affine[6, lane], affine[7, lane], affine[8, lane] = a20, a21, a22
+        affine[9, lane] = a00 * ux + a01 * uy + a02 * uz - vx
+        affine[10, lane] = a10 * ux + a11 * uy + a12 * uz - vy
+        affine[11, lane] = a20 * ux + a21 * uy + a22 * uz - vz
 
 
-@njit(nogil=True, cache=True)
-def _compact(raw, slots, count):  # type: ignore[no-untyped-def]
-    """Move the valid joints to the front of raw (3 K)."""
-    for k in range(count):
-        for a in range(3):
-            raw[3 * k + a] = raw[3 * slots[k] + a]
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _is_rooted(code):  # type: ignore[no-untyped-def]
-    """Compiled twin of `Alignment.needs_root`."""
-    return code != _NONE and (code <= _NORM_RATIO or code == _SIMILARITY_REROOTED or code == _RIGID_REROOTED)
+@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+def _distances(code, p, g, affine, errors):  # type: ignore[no-untyped-def]
+    """errors (K, L): length of A p_k + t - g_k, or of its part along one axis."""
+    vx = 0.0 if code == _ROOT_Y or code == _ROOT_Z else 1.0
+    vy = 0.0 if code == _ROOT_X or code == _ROOT_Z else 1.0
+    vz = 0.0 if code == _ROOT_X or code == _ROOT_Y else 1.0
+    for k in range(errors.shape[0]):
+        x, y, z = 3 * k, 3 * k + 1, 3 * k + 2
+        for lane in range(LANES):
+            px, py, pz = p[x, lane], p[y, lane], p[z, lane]
+            ex = affine[0, lane] * px + affine[1, lane] * py + affine[2, lane] * pz + affine[9, lane] - g[x, lane]
+            ey = affine[3, lane] * px + affine[4, lane] * py + affine[5, lane] * pz + affine[10, lane] - g[y, lane]
+            ez = affine[6, lane] * px + affine[7, lane] * py + affine[8, lane] * pz + affine[11, lane] - g[z, lane]
+            ex, ey, ez = vx * ex, vy * ey, vz * ez
+            errors[k, lane] = math.sqrt(ex * ex + ey * ey + ez * ez)
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 def _incomplete(  # type: ignore[no-untyped-def]
-    pred,
-    gt,
-    i,
-    slots,
-    count,
-    gt_root_ok,
-    pred_root_ok,
-    prx,
-    pry,
-    prz,
-    grx,
-    gry,
-    grz,
-    pred_unit,
-    gt_unit,
-    alignments,
-    out,
+    pred, gt, i, lane, weight, flag, p_root, g_root, pred_unit, gt_unit, alignments, out
 ):
     """Errors of a pose whose prediction lacks a joint that the ground truth holds.
 
@@ -447,27 +529,24 @@ def _incomplete(  # type: ignore[no-untyped-def]
     for f in range(alignments.shape[0]):
         code = alignments[f]
         rooted = _is_rooted(code)
-        for k in range(count):
-            c = 3 * slots[k]
-            if rooted and not gt_root_ok:
-                error = np.nan
-            elif code >= _LEAST_SQUARES or (rooted and not pred_root_ok):
-                error = np.inf
-            else:
-                x = np.float64(pred[i, c]) * pred_unit - np.float64(gt[i, c]) * gt_unit
-                y = np.float64(pred[i, c + 1]) * pred_unit - np.float64(gt[i, c + 1]) * gt_unit
-                z = np.float64(pred[i, c + 2]) * pred_unit - np.float64(gt[i, c + 2]) * gt_unit
+        for k in range(weight.shape[0]):
+            if weight[k, lane] == 0.0 or (rooted and flag & _ROOT_INVALID):
+                out[f, i, k] = np.nan
+                continue
+            out[f, i, k] = np.inf
+            if code >= _LEAST_SQUARES:
+                continue
+            total = 0.0
+            check = 0.0  # NaN if a coordinate is not finite
+            for a in range(3):
+                part = np.float64(pred[i, 3 * k + a]) * pred_unit - np.float64(gt[i, 3 * k + a]) * gt_unit
                 if rooted:
-                    x -= prx - grx
-                    y -= pry - gry
-                    z -= prz - grz
-                if x * 0.0 + y * 0.0 + z * 0.0 != 0.0:
-                    error = np.inf
-                elif code == _ROOT or code == _NONE:
-                    error = math.sqrt(x * x + y * y + z * z)
-                else:
-                    error = abs(x) if code == _ROOT_X else (abs(z) if code == _ROOT_Z else abs(y))
-            out[f, i, slots[k]] = error
+                    part -= p_root[a, lane] - g_root[a, lane]
+                check += part * 0.0
+                if code < _ROOT_X or code == _ROOT_X + a:
+                    total += part * part
+            if check == 0.0:
+                out[f, i, k] = math.sqrt(total)
 
 
-__all__: list[Any] = ["aligned_errors"]
+__all__: list[Any] = ["LANES", "aligned_errors"]

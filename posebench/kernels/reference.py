@@ -31,7 +31,7 @@ def best_rotation(p: Floats, g: Floats, *, reflect: bool = False) -> tuple[Float
     trace : array, (N,)
         s1 + s2 + d s3, the optimum of trace(R H); divided by |p|^2 it is the optimal scale.
     ambiguous : array of bool, (N,)
-        Where (s2 + d s3) / s1 <= 1e-6: another rotation is as good, this one is the SVD's choice.
+        Where (s2 + d s3) / s1 <= 1e-6 (s3 / s1 with reflections): another is as good, this is the SVD's choice.
 
     References
     ----------
@@ -48,7 +48,8 @@ def best_rotation(p: Floats, g: Floats, *, reflect: bool = False) -> tuple[Float
     signed[:, :, 2] *= d[:, None]
     rotation = signed @ u.transpose(0, 2, 1)
     trace = s[:, 0] + s[:, 1] + d * s[:, 2]
-    ambiguous = s[:, 1] + d * s[:, 2] <= AMBIGUOUS_RATIO * s[:, 0]
+    # With reflections allowed there are two best ones as soon as s3 vanishes.
+    ambiguous = (s[:, 2] if reflect else s[:, 1] + d * s[:, 2]) <= AMBIGUOUS_RATIO * s[:, 0]
     return rotation, trace, ambiguous
 
 
@@ -65,6 +66,9 @@ def aligned_errors(
     pred_root, gt_root (N, 3) are the root positions, None to leave that side as it is. Masked joints come back NaN.
     """
     keep = mask[..., None]
+    # Whatever stands in a masked joint, or in a root that is not valid, is nobody's business.
+    pred, gt = np.where(keep, pred, 0.0), np.where(keep, gt, 0.0)
+    pred_root, gt_root = (None if r is None else np.where(np.isfinite(r), r, 0.0) for r in (pred_root, gt_root))
     count = mask.sum(1)[:, None, None]
     first = np.argmax(mask, axis=1)
     rows = np.arange(len(pred))
@@ -121,7 +125,7 @@ def aligned_errors(
         if alignment in (Alignment.SIMILARITY, Alignment.SIMILARITY_REROOTED):
             scale = ratio(trace * _reach(p) * _reach(g), dot(p, p))
         elif alignment in (Alignment.RIGID, Alignment.RIGID_REROOTED):
-            scale = np.ones((len(p), 1, 1))
+            scale = ratio(dot(p, p), dot(p, p))
         else:
             scale = ratio(np.sqrt(dot(g, g)), np.sqrt(dot(p, p)))
         turned = scale * (p @ rotation.transpose(0, 2, 1))
