@@ -275,6 +275,10 @@ def as_poses(poses: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
         array = poses if isinstance(poses, np.ndarray) else np.asarray(poses)
     except ValueError as error:
         raise InputError(f"{source}: poses are ragged: {error}") from None
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(
+            f"{source}: poses are a masked array; pass array.data, and the joints that are known as `valid`"
+        )
     if array.dtype.kind not in "fiu":
         raise InputError(f"{source}: poses are of type {array.dtype}, expected numbers of shape (N, J, 3)")
     if array.ndim == 2 and array.shape[1] == 3:

@@ -21,7 +21,14 @@ from posebench.errors import InputError, UsageError
 from posebench.kernels import map_chunks
 from posebench.kernels.kinds import ReductionKind
 from posebench.matching import Match, match
-from posebench.metrics.evaluate import Poses, as_poseset, refuse_non_finite, unit_factor
+from posebench.metrics.evaluate import (
+    Poses,
+    as_poseset,
+    refuse_non_finite,
+    refuse_other_reference,
+    refuse_scale_free,
+    unit_factor,
+)
 from posebench.metrics.fields import Setup
 from posebench.metrics.motion import time_factor
 from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
@@ -284,18 +291,9 @@ class Scorer:
 
     def _refuse_unfit(self, metric: Metric, pred: PoseSet, gt: PoseSet, notes: list[str]) -> None:
         needs = metric.needs
-        if Needs.METRIC_SCALE in needs and pred.unit == "scale-free":
-            raise InputError(
-                f"{pred.source} is scale-free, so {metric.key} has no meaning for it; ask for NMPJPE, PMPJPE or NPCK"
-            )
-        if gt.unit == "scale-free" and metric.field is not FieldKind.ANGLES:
-            raise InputError(f"{gt.source} is scale-free: ground truth must be in mm or m for {metric.key}")
+        refuse_scale_free(metric, pred, gt)
+        refuse_other_reference(metric, pred, gt)
         if Needs.SAME_REFERENCE in needs and pred.reference != gt.reference:
-            if "unknown" not in (pred.reference, gt.reference):
-                raise InputError(
-                    f"{pred.source} is in the {pred.reference} reference and {gt.source} in the {gt.reference} "
-                    f"reference, so {metric.key} would measure the rotation between them; bring both to one reference"
-                )
             silent = pred if pred.reference == "unknown" else gt
             stated = gt if silent is pred else pred
             note = f"reference of {silent.source} assumed: {stated.reference}, as in {stated.source}"

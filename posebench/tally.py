@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.kernels import PoseFlag
-from posebench.metrics.fields import Floats, Setup, error_fields
+from posebench.metrics.fields import Floats, Setup, error_fields, in_mm
 from posebench.metrics.motion import MotionState, error_vectors
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.metrics.structure import SpreadState
@@ -73,9 +73,7 @@ class Tally:
             self.sums[:, m] += cell_sums
         self._count(flags, valid)
         if self.motion is not None or self.spread is not None:
-            p = np.asarray(pred, np.float64) * self.setup.pred_unit
-            g = np.asarray(gt, np.float64) * self.setup.gt_unit
-            known = np.ones(g.shape[:2], np.bool_) if valid is None else valid
+            p, g, known = in_mm(pred, gt, valid, self.setup)
             known = known & ~unscorable[:, None]
             if self.spread is not None:
                 self.spread.update(p, g, known, self.setup, cells)

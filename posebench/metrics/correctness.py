@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from posebench.errors import UsageError
 from posebench.kernels.fields import Alignment
 from posebench.kernels.kinds import ReductionKind
@@ -37,7 +39,7 @@ _PCK_SOURCE = "Mehta et al., Monocular 3D human pose estimation in the wild, 3DV
         "share of joints closer than a threshold, both sides centred on their roots",
         *_PERCENT,
         source=_PCK_SOURCE,
-        aliases=("3DPCK", "PCK3D"),
+        aliases=("PCK3D",),
         arguments="inclusive, align=root|none",
     )
 )
@@ -254,10 +256,15 @@ def auc(
     (96.77, 100.0)
     """
     if isinstance(thresholds, str):
-        return evaluate(f"AUC({thresholds})", pred, gt, root, joints, valid, reduce)
-    values = tuple(float(t) for t in thresholds)
+        key, equals, limit = thresholds.partition("=")
+        spec = MetricSpec("AUC", None, ((key, limit) if equals else ("", thresholds),))
+        return evaluate(spec, pred, gt, root, joints, valid, reduce)
+    try:
+        values = tuple(float(t) for t in thresholds)
+    except (TypeError, ValueError):
+        values = ()
     if not values or not all(0 <= t < float("inf") for t in values):
-        raise UsageError("thresholds must be one or more numbers from 0, in mm")
+        raise UsageError(f"thresholds are {thresholds!r}, expected start:stop:step or numbers from 0, in mm")
     metric = Metric(
         "AUC", families()["AUC"], FieldKind.JOINTS, Alignment.ROOT, Reduction(ReductionKind.AREA, values), unit="%"
     )
@@ -303,9 +310,11 @@ def cps(
     >>> cps(gt + [[[0, 0, 0], [30, 0, 0], [0, 0, 60]]], gt, align="root")
     240.0
     """
-    return evaluate(f"CPS(align={align})", pred, gt, root, joints, valid, reduce)
+    return evaluate(MetricSpec("CPS", None, (("align", align),)), pred, gt, root, joints, valid, reduce)
 
 
 def _spelled(name: str, threshold: float, inclusive: bool, argument: str) -> MetricSpec:
     key, _, value = argument.partition("=")
+    if not isinstance(threshold, int | float | np.number):
+        raise UsageError(f"threshold is {threshold!r}, expected a number, in mm")
     return MetricSpec(name, float(threshold), ((key, value), *((("inclusive", ""),) if inclusive else ())))

@@ -15,7 +15,7 @@ from posebench.metrics.registry import Arguments, Family, FieldKind, Metric, Nee
 _MM = ("mm", False, (0.0, None))
 
 _ALIGN = {"root": Alignment.ROOT, "none": Alignment.NONE}
-_AXES = {"all": Alignment.ROOT, "x": Alignment.ROOT_X, "y": Alignment.ROOT_Y, "z": Alignment.ROOT_Z}
+_AXES = {"x": Alignment.ROOT_X, "y": Alignment.ROOT_Y, "z": Alignment.ROOT_Z}
 
 #: The scales that codes in use apply before NMPJPE.
 SCALES = {
@@ -67,8 +67,8 @@ def alignment_needs(alignment: Alignment) -> Needs:
 def _mpjpe(spec: MetricSpec, family: Family) -> Metric:
     arguments = Arguments(spec, family)
     if arguments.has("axis"):
-        word, alignment = arguments.choice("axis", _AXES, "all")
-        inside = f"axis={word}" if word != "all" else ""
+        word, alignment = arguments.choice("axis", _AXES, "x")
+        inside = f"axis={word}"
     else:
         word, alignment = arguments.choice("align", _ALIGN, "root")
         inside = f"align={word}" if word != "root" else ""
@@ -238,7 +238,7 @@ def nmpjpe(
     >>> round(nmpjpe(0.25 * gt, gt), 9)
     0.0
     """
-    return evaluate(f"NMPJPE(scale={scale})", pred, gt, root, joints, valid, reduce)
+    return evaluate(MetricSpec("NMPJPE", None, (("scale", scale),)), pred, gt, root, joints, valid, reduce)
 
 
 def pmpjpe(
@@ -284,7 +284,7 @@ def pmpjpe(
     >>> round(pmpjpe(turned, gt), 9)
     0.0
     """
-    return evaluate(f"PMPJPE(variant={variant})", pred, gt, root, joints, valid, reduce)
+    return evaluate(MetricSpec("PMPJPE", None, (("variant", variant),)), pred, gt, root, joints, valid, reduce)
 
 
 def worst_joint(
@@ -331,7 +331,7 @@ def axis_error(
     >>> axis_error(gt + [[[0, 0, 0], [30, 0, 0], [0, 0, 60]]], gt, axis="z")
     20.0
     """
-    return evaluate(f"MPJPE(axis={axis})", pred, gt, root, joints, valid, reduce)
+    return evaluate(MetricSpec("MPJPE", None, (("axis", axis),)), pred, gt, root, joints, valid, reduce)
 
 
 def mrpe(pred: Poses, gt: Poses, *, root: int = 0, valid: Array | None = None, reduce: Reduce = "mean") -> Result:

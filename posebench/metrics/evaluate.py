@@ -15,7 +15,7 @@ from posebench.errors import InputError, UsageError
 from posebench.kernels import PoseFlag, map_chunks
 from posebench.metrics.fields import ACROSS_FRAMES, Setup, error_fields
 from posebench.metrics.grammar import MetricSpec
-from posebench.metrics.registry import FieldKind, Metric, resolve
+from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
 from posebench.poses import PoseSet
 from posebench.skeletons import H36M17, Skeleton, get_skeleton
 
@@ -118,7 +118,7 @@ def _pose_values(
 ) -> npt.NDArray[np.float64]:
     """Values (M, N) of every metric for every pose."""
     p, g, mask = pair(pred, gt, valid)
-    setups = [make_setup(p, g, root, joints, skeleton, metric.field) for metric in metrics]
+    setups = [make_setup(p, g, root, joints, skeleton, metric) for metric in metrics]
     values = np.empty((len(metrics), len(g)))
 
     def fill(rows: slice) -> None:
@@ -168,34 +168,80 @@ def as_poseset(poses: Poses, name: str) -> PoseSet:
     return found.replace(skeleton=H36M17) if found.poses.shape[1] == len(H36M17) else found
 
 
+def scorable(pred: PoseSet, gt: PoseSet, mask: npt.NDArray[np.bool_] | None, setup: Setup) -> npt.NDArray[np.bool_]:
+    """The mask (N, J) less the poses whose ground truth cannot be scored; raises where something is not finite."""
+    _, flags = error_fields([resolve("MPJPE")], pred.poses, gt.poses, mask, setup)
+    rows = np.arange(len(gt))
+    refuse_non_finite(flags, pred, gt, rows, rows, setup, mask)
+    known = np.ones(gt.poses.shape[:2], np.bool_) if mask is None else mask
+    usable: npt.NDArray[np.bool_] = known & ((flags & int(PoseFlag.UNSCORABLE)) == 0)[:, None]
+    return usable
+
+
 def make_setup(
     pred: PoseSet,
     gt: PoseSet,
     root: int | None,
     joints: Joints,
     skeleton: str | Skeleton | None,
-    field: FieldKind,
+    metric: Metric,
 ) -> Setup:
-    """Check root, joints and skeleton against the shape of the poses."""
+    """Check root, joints, skeleton and the facts of both sides against what the metric needs."""
     n_joints = gt.poses.shape[1]
+    if root is not None and (not isinstance(root, int | np.integer) or isinstance(root, bool)):
+        raise UsageError(f"root is {root!r}, expected the index of a joint, or None")
     if root is not None and not 0 <= root < n_joints:
         raise UsageError(f"root is {root}, expected a joint from 0 to {n_joints - 1}, or None")
-    chosen = np.arange(n_joints) if joints is None else np.asarray(joints)
+    if root is None and metric.needs_root:
+        raise UsageError(f"{metric.key} needs a root: the index of the joint that both sides are centred on")
+    try:
+        chosen = np.arange(n_joints) if joints is None else np.asarray(joints)
+    except ValueError:
+        chosen = np.zeros(0)
     if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
         raise UsageError(f"joints must be a list of joint indices, got {joints!r}")
     chosen = chosen.astype(np.int64)
     if chosen.min() < 0 or chosen.max() >= n_joints or len(np.unique(chosen)) < len(chosen):
         raise UsageError(f"joints are {chosen.tolist()}, expected different indices from 0 to {n_joints - 1}")
     known = get_skeleton(skeleton) if skeleton is not None else gt.skeleton
-    needs_names = field in (FieldKind.BONES, FieldKind.MIRRORED_BONES, FieldKind.ANGLES, FieldKind.BONE_SPREAD)
+    needs_names = metric.field in (
+        FieldKind.BONES,
+        FieldKind.MIRRORED_BONES,
+        FieldKind.ANGLES,
+        FieldKind.BONE_SPREAD,
+    )
     if needs_names and known is None:
         raise UsageError(f"the poses have {n_joints} joints of an unknown skeleton; pass skeleton=")
     if known is not None and len(known) != n_joints:
         raise UsageError(f"skeleton {known.name} has {len(known)} joints, the poses have {n_joints}")
-    setup = Setup(chosen, root, root, 0 if root is None else root, unit_factor(pred), unit_factor(gt), known)
-    if needs_names and not setup.items(field):
-        raise UsageError(f"the chosen joints of {known.name if known else ''} hold no {field.value}")
+    refuse_scale_free(metric, pred, gt)
+    refuse_other_reference(metric, pred, gt)
+    at = None if root is None else int(root)
+    setup = Setup(chosen, at, at, 0 if at is None else at, unit_factor(pred), unit_factor(gt), known)
+    if needs_names and not setup.items(metric.field):
+        raise UsageError(f"the chosen joints of {known.name if known else ''} hold no {metric.field.value}")
     return setup
+
+
+def refuse_scale_free(metric: Metric, pred: PoseSet, gt: PoseSet) -> None:
+    """Raise if a side has no scale and the metric needs one."""
+    if Needs.METRIC_SCALE in metric.needs and pred.unit == "scale-free":
+        raise InputError(
+            f"{pred.source} is scale-free, so {metric.key} has no meaning for it; ask for NMPJPE, PMPJPE or NPCK"
+        )
+    if gt.unit == "scale-free" and metric.field is not FieldKind.ANGLES:
+        raise InputError(f"{gt.source} is scale-free: ground truth must be in mm or m for {metric.key}")
+
+
+def refuse_other_reference(metric: Metric, pred: PoseSet, gt: PoseSet) -> None:
+    """Raise if both sides say their reference, they differ, and the metric would measure the difference."""
+    if Needs.SAME_REFERENCE not in metric.needs or "unknown" in (pred.reference, gt.reference):
+        return
+    if pred.reference != gt.reference:
+        raise InputError(
+            f"{pred.source} is in the {pred.reference} reference and {gt.source} in the {gt.reference} reference, so "
+            f"{metric.key} would measure the rotation between them; bring both to one reference"
+        )
 
 
 def unit_factor(poses: PoseSet) -> float:

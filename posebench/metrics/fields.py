@@ -96,12 +96,23 @@ def error_fields(
     }
     rest = sorted((key for key in keys if key[0] is not FieldKind.JOINTS), key=str)
     if rest:
-        p = np.asarray(pred, np.float64) * setup.pred_unit
-        g = np.asarray(gt, np.float64) * setup.gt_unit
-        known = np.ones(g.shape[:2], np.bool_) if valid is None else valid
-        for kind, alignment in rest:
-            fields[kind, alignment] = _FIELDS[kind](p, g, known, setup)
+        p, g, known = in_mm(pred, gt, valid, setup)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is missing is marked, not computed
+            for kind, alignment in rest:
+                fields[kind, alignment] = _FIELDS[kind](p, g, known, setup)
     return fields, result.flags
+
+
+def in_mm(
+    pred: npt.NDArray[Any], gt: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, setup: Setup
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Both sides as float64 in mm, and the mask; whatever stands in a masked joint becomes 0."""
+    p = np.asarray(pred, np.float64) * setup.pred_unit
+    g = np.asarray(gt, np.float64) * setup.gt_unit
+    if valid is None:
+        return p, g, np.ones(g.shape[:2], np.bool_)
+    keep = valid[..., None]
+    return np.where(keep, p, 0.0), np.where(keep, g, 0.0), valid
 
 
 def _root_errors(p: Floats, g: Floats, known: npt.NDArray[np.bool_], setup: Setup) -> Floats:

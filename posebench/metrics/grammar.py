@@ -84,7 +84,7 @@ def number(value: float) -> str:
     >>> number(150.0), number(0.5)
     ('150', '0.5')
     """
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))
 
 
 def threshold_range(text: str) -> tuple[float, ...]:
@@ -108,9 +108,9 @@ def threshold_range(text: str) -> tuple[float, ...]:
     # Written so that NaN fails.
     if not (0 <= start <= stop < float("inf") and 0 < step < float("inf")):
         raise UsageError(f"thresholds {text!r}: expected 0 <= start <= stop and a positive step, in mm")
+    if (stop - start) / step > 100_000:
+        raise UsageError(f"thresholds {text!r} are more than the 100001 values that are allowed")
     steps = round((stop - start) / step)
-    if steps > 100_000:
-        raise UsageError(f"thresholds {text!r} are {steps + 1} values; at most 100001 are allowed")
     if abs(start + steps * step - stop) > 1e-9 * max(stop, step):
         raise UsageError(
             f"thresholds {text!r}: steps of {number(step)} from {number(start)} do not reach {number(stop)}"

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError, UsageError
-from posebench.metrics.evaluate import Array, Joints, Poses, make_setup, pair, refuse_non_finite
-from posebench.metrics.fields import Floats, Setup, error_fields
+from posebench.metrics.evaluate import Array, Joints, Poses, make_setup, pair, scorable
+from posebench.metrics.fields import Floats, Setup, in_mm
 from posebench.metrics.grammar import MetricSpec
 from posebench.metrics.registry import Arguments, Family, FieldKind, Metric, Needs, register, resolve, spelling
 from posebench.poses import KeyColumn
@@ -154,20 +154,16 @@ def _evaluate(
     valid: Array | None,
 ) -> float:
     metric = resolve(name if fps is not None else f"{name}(per=frame)")
-    if fps is not None and not 0 < fps < float("inf"):
+    if fps is not None and not (isinstance(fps, int | float | np.number) and 0 < fps < float("inf")):
         raise UsageError(f"fps is {fps}, expected a positive number, or None for errors per frame")
     p, g, mask = pair(pred, gt, valid)
-    setup = make_setup(p, g, root, joints, None, metric.field)
+    setup = make_setup(p, g, root, joints, None, metric)
     sequences = KeyColumn.of("" if sequence is None else sequence, len(g), "sequence")
     numbers = g.replace(frame=_counted(sequences) if frame is None else frame).frame
     assert numbers is not None
-    flags = error_fields([resolve("MPJPE")], p.poses, g.poses, mask, setup)[1]
-    refuse_non_finite(flags, p, g, np.arange(len(g)), np.arange(len(g)), setup, mask)
+    known = scorable(p, g, mask, setup)
     state = MotionState(len(setup.joints))
-    known = np.ones(g.poses.shape[:2], np.bool_) if mask is None else mask
-    vectors = error_vectors(
-        np.asarray(p.poses, np.float64) * setup.pred_unit, np.asarray(g.poses, np.float64) * setup.gt_unit, known, setup
-    )
+    vectors = error_vectors(*in_mm(p.poses, g.poses, known, setup), setup)
     state.update(vectors, sequences.codes.astype(np.int64), numbers)
     broken = state.first_gap()
     if broken is not None:
@@ -201,13 +197,14 @@ def time_factor(metric: Metric, fps: float | None) -> float:
 
 def error_vectors(p: Floats, g: Floats, known: npt.NDArray[np.bool_], setup: Setup) -> Floats:
     """Root-centred p - g of the scored joints (N, K, 3) in mm; NaN where either side lacks the joint or the root."""
-    vectors = p[:, setup.joints] - g[:, setup.joints]
-    usable = known[:, setup.joints]
-    if setup.pred_root is not None:
-        vectors = vectors - p[:, [setup.pred_root]]
-    if setup.gt_root is not None:
-        vectors = vectors + g[:, [setup.gt_root]]
-        usable = usable & known[:, [setup.gt_root]]
+    with np.errstate(invalid="ignore", over="ignore"):  # what is missing is marked, not computed
+        vectors = p[:, setup.joints] - g[:, setup.joints]
+        usable = known[:, setup.joints]
+        if setup.pred_root is not None:
+            vectors = vectors - p[:, [setup.pred_root]]
+        if setup.gt_root is not None:
+            vectors = vectors + g[:, [setup.gt_root]]
+            usable = usable & known[:, [setup.gt_root]]
     return np.where(usable[..., None] & np.isfinite(vectors), vectors, np.nan)
 
 

@@ -87,6 +87,13 @@ class Metric:
         return self.reduction.kind in (ReductionKind.MEAN, ReductionKind.WORST)
 
     @property
+    def needs_root(self) -> bool:
+        """Whether it cannot be taken without a root joint."""
+        if self.field in (FieldKind.ROOT, FieldKind.VELOCITY, FieldKind.ACCELERATION):
+            return True
+        return self.alignment is not None and self.alignment.needs_root
+
+    @property
     def splits_by_joint(self) -> bool:
         """Whether the value is a mean over joints, so that each joint has a value of its own."""
         return self.field is FieldKind.JOINTS and self.reduction.kind not in (
@@ -185,7 +192,7 @@ class Arguments:
         """The threshold after @."""
         value, self._at = self._at, None
         value = default if value is None else value
-        if not value > 0:
+        if not 0 < value < float("inf"):
             raise UsageError(f"metric {self._spec}: the threshold must be positive, in mm")
         return value
 

@@ -18,10 +18,11 @@ from posebench.metrics.evaluate import (
     evaluate,
     make_setup,
     pair,
+    scorable,
 )
-from posebench.metrics.fields import Floats, Setup, signed_bone_errors
+from posebench.metrics.fields import Floats, Setup, in_mm, signed_bone_errors
 from posebench.metrics.grammar import MetricSpec
-from posebench.metrics.registry import Arguments, Family, FieldKind, Metric, Needs, register
+from posebench.metrics.registry import Arguments, Family, FieldKind, Metric, Needs, register, resolve
 from posebench.skeletons import Skeleton
 
 
@@ -202,16 +203,10 @@ def bone_length_spread(
     0.0
     """
     p, g, mask = pair(pred, gt, valid)
-    setup = make_setup(p, g, None, joints, skeleton, FieldKind.BONE_SPREAD)
+    setup = make_setup(p, g, None, joints, skeleton, resolve("BoneSpread"))
     state = SpreadState(len(setup.bones()))
-    known = np.ones(g.poses.shape[:2], np.bool_) if mask is None else mask
-    state.update(
-        np.asarray(p.poses, np.float64) * setup.pred_unit,
-        np.asarray(g.poses, np.float64) * setup.gt_unit,
-        known,
-        setup,
-        np.zeros(len(g), np.int64),
-    )
+    known = scorable(p, g, mask, setup)
+    state.update(*in_mm(p.poses, g.poses, known, setup), setup, np.zeros(len(g), np.int64))
     value = state.value(np.array([0]))
     if not np.isfinite(value):
         raise InputError(f"{g.source}: no bone is valid in any pose, so its spread cannot be taken")
@@ -228,14 +223,15 @@ class SpreadState:
         self, p: Floats, g: Floats, known: npt.NDArray[np.bool_], setup: Setup, cells: npt.NDArray[np.int64]
     ) -> None:
         """Add poses (N, J, 3) in mm, each belonging to a cell."""
-        errors = signed_bone_errors(p, g, known, setup)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is missing is marked, not computed
+            errors = signed_bone_errors(p, g, known, setup)
         self.grow(int(cells.max(initial=-1)) + 1)
         for cell in np.unique(cells):
             chosen = errors[cells == cell]
             usable = np.isfinite(chosen)
             count = usable.sum(0)
             mean = np.where(usable, chosen, 0.0).sum(0) / np.maximum(count, 1)
-            squares = (np.where(usable, chosen - mean, 0.0) ** 2).sum(0)
+            squares = ((np.where(usable, chosen, mean) - mean) ** 2).sum(0)
             self._add(int(cell), np.stack([count, mean, squares], axis=-1))
 
     def grow(self, cells: int) -> None:
