@@ -88,6 +88,7 @@ def aligned_errors(  # type: ignore[no-untyped-def]
     p_start, g_start = np.empty((3, LANES)), np.empty((3, LANES))
     p_mean, g_mean = np.empty((3, LANES)), np.empty((3, LANES))
     p_root, g_root = np.zeros((3, LANES)), np.zeros((3, LANES))
+    p_offset, g_offset = np.empty((3, LANES)), np.empty((3, LANES))
     p_square, g_square = np.empty(LANES), np.empty(LANES)
     flag = np.empty(LANES, np.int64)
     h = np.empty((9, LANES))
@@ -100,8 +101,8 @@ def aligned_errors(  # type: ignore[no-untyped-def]
         lanes = min(LANES, pred.shape[0] - start)
         if has_mask:
             _read_mask(valid, start, lanes, weight, count, first)
-        _load(gt, start, lanes, gt_unit, weight, count, first, g, g_start, g_mean, g_square)
-        _load(pred, start, lanes, pred_unit, weight, count, first, p, p_start, p_mean, p_square)
+        _load(gt, start, lanes, gt_unit, has_mask, weight, count, first, g, g_start, g_mean, g_square)
+        _load(pred, start, lanes, pred_unit, has_mask, weight, count, first, p, p_start, p_mean, p_square)
         if wants_root:
             _read_roots(gt_roots, root_valid, start, lanes, gt_unit, g_root)
             _read_roots(pred_roots, root_valid, start, lanes, pred_unit, p_root)
@@ -120,7 +121,7 @@ def aligned_errors(  # type: ignore[no-untyped-def]
             if not root_valid[start + lane]:
                 flag[lane] |= _ROOT_INVALID
         if wants_fit:
-            _covariance(p, g, p_mean, g_mean, h)
+            _covariance(p, g, p_mean, g_mean, count, h)
         if wants_rotation:
             _solve(h, p_square, g_square, trace, quaternion)
             for lane in range(lanes):
@@ -128,23 +129,10 @@ def aligned_errors(  # type: ignore[no-untyped-def]
                     flag[lane] |= _NEEDS_SVD
         for f in range(n_fields):
             code = alignments[f]
-            _choose_affine(
-                code,
-                p_start,
-                g_start,
-                p_mean,
-                g_mean,
-                p_root,
-                g_root,
-                p_square,
-                g_square,
-                count,
-                h,
-                trace,
-                quaternion,
-                scale,
-                affine,
-            )
+            _offsets(code, p_start, p_mean, p_root, g_root, p_offset)
+            _offsets(code, g_start, g_mean, g_root, g_root, g_offset)
+            _scales(code, p_mean, g_mean, p_offset, g_offset, p_square, g_square, count, h, trace, scale)
+            _affine(code, p_offset, g_offset, scale, quaternion, affine)
             for lane in range(lanes):
                 if scale[lane] < 0.0 and not flag[lane] & _IRREGULAR:
                     flag[lane] |= _NEGATIVE_SCALE
@@ -205,12 +193,15 @@ def _read_roots(roots, is_valid, start, lanes, unit, block):  # type: ignore[no-
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _load(poses, start, lanes, unit, weight, count, first, block, origin, mean, square):  # type: ignore[no-untyped-def]
+def _load(  # type: ignore[no-untyped-def]
+    poses, start, lanes, unit, has_mask, weight, count, first, block, origin, mean, square
+):
     """Fill block (3 K, L) with a block of poses (N, 3 K) in mm, relative to the first valid joint of each.
 
     origin (3, L) gets that joint, mean (3, L) the mean of the block's joints, square (L,) the sum of squares about the
-    mean: NaN if a valid joint is not finite, exactly 0 if all coincide. Masked joints are put at the mean. Coordinates
-    are not moved to the mean, so that whole millimetres stay whole, and an error of exactly 150 mm is not below 150.
+    mean: NaN if a valid joint is not finite, exactly 0 if all coincide. Masked joints are put at the origin.
+    Coordinates are not moved to the mean, so that whole millimetres stay whole, and an error of exactly 150 mm is not
+    below 150; sums about the mean come from sums about the origin, which lies among the joints, so little cancels.
     """
     n_joints = weight.shape[0]
     reach = np.zeros(LANES)
@@ -226,21 +217,20 @@ def _load(poses, start, lanes, unit, weight, count, first, block, origin, mean, 
             mean[a, lane] = 0.0
             reach[lane] = max(reach[lane], abs(origin[a, lane]))
         for k in range(n_joints):
-            for lane in range(LANES):
-                value = block[3 * k + a, lane] - origin[a, lane]
-                value = value if weight[k, lane] > 0.0 else 0.0
-                block[3 * k + a, lane] = value
-                mean[a, lane] += value
-        for lane in range(LANES):
-            mean[a, lane] /= max(count[lane], 1.0)
-            # Whatever is not finite is not finite in the sum either, and 0 times it is NaN.
-            square[lane] += 0.0 * mean[a, lane]
-        for k in range(n_joints):
+            if has_mask:
+                for lane in range(LANES):
+                    value = block[3 * k + a, lane] - origin[a, lane]
+                    block[3 * k + a, lane] = value if weight[k, lane] > 0.0 else 0.0
+            else:
+                for lane in range(LANES):
+                    block[3 * k + a, lane] -= origin[a, lane]
             for lane in range(LANES):
                 value = block[3 * k + a, lane]
-                value = value if weight[k, lane] > 0.0 else mean[a, lane]
-                block[3 * k + a, lane] = value
-                square[lane] += (value - mean[a, lane]) * (value - mean[a, lane])
+                mean[a, lane] += value
+                square[lane] += value * value
+        for lane in range(LANES):
+            mean[a, lane] /= max(count[lane], 1.0)
+            square[lane] -= count[lane] * mean[a, lane] * mean[a, lane]
     for lane in range(LANES):
         least = _COINCIDENT * reach[lane]
         if square[lane] <= count[lane] * least * least:
@@ -248,20 +238,21 @@ def _load(poses, start, lanes, unit, weight, count, first, block, origin, mean, 
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _covariance(p, g, p_mean, g_mean, h):  # type: ignore[no-untyped-def]
+def _covariance(p, g, p_mean, g_mean, count, h):  # type: ignore[no-untyped-def]
     """h (9, L): the cross-covariance sum (p - mean p) (g - mean g)' of each lane, row by row."""
     for a in range(3):
         x, y, z = 3 * a, 3 * a + 1, 3 * a + 2
         for lane in range(LANES):
-            h[x, lane] = 0.0
-            h[y, lane] = 0.0
-            h[z, lane] = 0.0
+            value = count[lane] * p_mean[a, lane]
+            h[x, lane] = -value * g_mean[0, lane]
+            h[y, lane] = -value * g_mean[1, lane]
+            h[z, lane] = -value * g_mean[2, lane]
         for k in range(p.shape[0] // 3):
             for lane in range(LANES):
-                value = p[3 * k + a, lane] - p_mean[a, lane]
-                h[x, lane] += value * (g[3 * k, lane] - g_mean[0, lane])
-                h[y, lane] += value * (g[3 * k + 1, lane] - g_mean[1, lane])
-                h[z, lane] += value * (g[3 * k + 2, lane] - g_mean[2, lane])
+                value = p[3 * k + a, lane]
+                h[x, lane] += value * g[3 * k, lane]
+                h[y, lane] += value * g[3 * k + 1, lane]
+                h[z, lane] += value * g[3 * k + 2, lane]
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy", inline="always")
@@ -384,120 +375,105 @@ def _solve(h, p_square, g_square, trace, quaternion):  # type: ignore[no-untyped
             kz = a03 * w + a13 * x + a23 * y + a33 * z
             value = w * kw + x * kx + y * ky + z * kz
             rw, rx, ry, rz = kw - value * w, kx - value * x, ky - value * y, kz - value * z
-            # The adjugate's trace is the product of the three gaps, up to sign; the two larger are at most 4 s1 <= 4
-            # value each, so gaps / (16 value^2) bounds the smallest below, and the angle is at most 2 residual / gap.
-            gaps = abs(b00 + b11 + b22 + b33)
-            angle = 32.0 * math.sqrt(rw * rw + rx * rx + ry * ry + rz * rz) * value * value
+            # Minus the adjugate's trace is the slope of the quartic: the product of the eigenvalue's three gaps. The two
+            # larger are at most 4 s1 <= 4 |H| each, so slope / (16 |H|^2) bounds the smallest from below, and the angle
+            # is at most 2 residual / gap; -2 |H|^2 is c2.
+            slope = -(b00 + b11 + b22 + b33)
+            angle = -16.0 * c2[lane] * math.sqrt(rw * rw + rx * rx + ry * ry + rz * rz)
+            doubt = angle - _ANGLE_TOLERANCE * slope
+            # All derivatives positive: none of the quartic's roots, all of them real, lies above this one (Budan).
+            doubt = doubt if value > 0.0 and 6.0 * value * value + c2[lane] > 0.0 and slope > 0.0 else 1.0
             better = residual[lane] > 0.0
             quaternion[0, lane] = w if better else quaternion[0, lane]
             quaternion[1, lane] = x if better else quaternion[1, lane]
             quaternion[2, lane] = y if better else quaternion[2, lane]
             quaternion[3, lane] = z if better else quaternion[3, lane]
             trace[lane] = value if better else trace[lane]
-            residual[lane] = angle - _ANGLE_TOLERANCE * gaps if better else residual[lane]
+            residual[lane] = doubt if better else residual[lane]
             uncertain += 1.0 if residual[lane] > 0.0 else 0.0
         if uncertain == 0.0:
             break
     for lane in range(LANES):
-        certified = residual[lane] <= 0.0 and trace[lane] > 0.0
+        certified = residual[lane] <= 0.0
         trace[lane] = trace[lane] if certified else -1.0
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _choose_affine(  # type: ignore[no-untyped-def]
-    code,
-    p_start,
-    g_start,
-    p_mean,
-    g_mean,
-    p_root,
-    g_root,
-    p_square,
-    g_square,
-    count,
-    h,
-    trace,
-    quaternion,
-    scale,
-    affine,
-):
-    """What an alignment does to the coordinates of a block: error_k = |A p_k + t - g_k|, A and t in affine (12, L).
+def _offsets(code, origin, mean, root, g_root, offset):  # type: ignore[no-untyped-def]
+    """offset (3, L): what an alignment adds to a side's coordinates before anything else.
 
-    Every alignment is error_k = |scale R (p_k + u) - (g_k + v)| with its own scale (L,), rotation and offsets u, v.
+    About the mean, unless the roots or the positions are to count.
     """
-    rooted = _is_rooted(code)
-    turns = code >= _SIMILARITY
-    absolute = code == _LEAST_SQUARES_ABSOLUTE
-    for lane in range(LANES):
-        # About the mean, unless the roots or the positions are to count.
-        ux, uy, uz = -p_mean[0, lane], -p_mean[1, lane], -p_mean[2, lane]
-        vx, vy, vz = -g_mean[0, lane], -g_mean[1, lane], -g_mean[2, lane]
-        if rooted:
-            ux, uy, uz = (
-                p_start[0, lane] - p_root[0, lane],
-                p_start[1, lane] - p_root[1, lane],
-                p_start[2, lane] - p_root[2, lane],
-            )
-            vx, vy, vz = (
-                g_start[0, lane] - g_root[0, lane],
-                g_start[1, lane] - g_root[1, lane],
-                g_start[2, lane] - g_root[2, lane],
-            )
+    for a in range(3):
         if code == _NONE:
-            ux, uy, uz = p_start[0, lane], p_start[1, lane], p_start[2, lane]
-        if absolute:
-            ux, uy, uz = ux + g_root[0, lane], uy + g_root[1, lane], uz + g_root[2, lane]
-        if code == _NONE or absolute:
-            vx, vy, vz = g_start[0, lane], g_start[1, lane], g_start[2, lane]
-        # The same for the mean joint.
-        cx, cy, cz = ux + p_mean[0, lane], uy + p_mean[1, lane], uz + p_mean[2, lane]
-        dx, dy, dz = vx + g_mean[0, lane], vy + g_mean[1, lane], vz + g_mean[2, lane]
-        size = 1.0
-        p_norm = p_square[lane]
-        g_norm = g_square[lane]
-        if code < _LEAST_SQUARES:
-            size = 1.0
-        elif code < _SIMILARITY and code != _SCALE_PROCRUSTES:
-            cross = h[0, lane] + h[4, lane] + h[8, lane] + count[lane] * (cx * dx + cy * dy + cz * dz)
-            square = p_norm + count[lane] * (cx * cx + cy * cy + cz * cz)
-            if code == _NORM_RATIO:
-                size = math.sqrt((g_norm + count[lane] * (dx * dx + dy * dy + dz * dz)) / square)
-            else:
-                size = cross / square
-            size = size if square > 0.0 else 0.0
-        elif code == _SCALE_PROCRUSTES or code == _SIMILARITY or code == _SIMILARITY_REROOTED:
-            size = max(trace[lane], 0.0) * math.sqrt(g_norm / p_norm)
-            size = size if p_norm > 0.0 else 0.0  # the limit: all of p lies in one point, and no scale spreads it
-        elif code >= _PROCRUSTES_NORM_RATIO:
-            size = math.sqrt(g_norm / p_norm)
-            size = size if p_norm > 0.0 else 0.0
-        else:  # rigid
-            size = 1.0 if p_norm > 0.0 else 0.0
-        scale[lane] = size
-        w, x, y, z = 1.0, 0.0, 0.0, 0.0
-        if turns:
+            for lane in range(LANES):
+                offset[a, lane] = origin[a, lane]
+        elif code == _LEAST_SQUARES_ABSOLUTE:
+            for lane in range(LANES):
+                offset[a, lane] = origin[a, lane] - root[a, lane] + g_root[a, lane]
+        elif _is_rooted(code):
+            for lane in range(LANES):
+                offset[a, lane] = origin[a, lane] - root[a, lane]
+        else:
+            for lane in range(LANES):
+                offset[a, lane] = -mean[a, lane]
+
+
+@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+def _scales(  # type: ignore[no-untyped-def]
+    code, p_mean, g_mean, p_offset, g_offset, p_square, g_square, count, h, trace, scale
+):
+    """scale (L,) of an alignment; 0 is the limit where all of p lies in one point, and no scale spreads it."""
+    if code < _LEAST_SQUARES:
+        for lane in range(LANES):
+            scale[lane] = 1.0
+    elif code < _SIMILARITY and code != _SCALE_PROCRUSTES:
+        for lane in range(LANES):
+            # Sums over joints are sums about the mean, and count times those of the mean joint.
+            px, py = p_offset[0, lane] + p_mean[0, lane], p_offset[1, lane] + p_mean[1, lane]
+            pz = p_offset[2, lane] + p_mean[2, lane]
+            gx, gy = g_offset[0, lane] + g_mean[0, lane], g_offset[1, lane] + g_mean[1, lane]
+            gz = g_offset[2, lane] + g_mean[2, lane]
+            p_all = p_square[lane] + count[lane] * (px * px + py * py + pz * pz)
+            g_all = g_square[lane] + count[lane] * (gx * gx + gy * gy + gz * gz)
+            cross = h[0, lane] + h[4, lane] + h[8, lane] + count[lane] * (px * gx + py * gy + pz * gz)
+            size = math.sqrt(g_all / p_all) if code == _NORM_RATIO else cross / p_all
+            scale[lane] = size if p_all > 0.0 else 0.0
+    else:
+        for lane in range(LANES):
+            ratio = math.sqrt(g_square[lane] / p_square[lane])
+            if code == _SCALE_PROCRUSTES or code == _SIMILARITY or code == _SIMILARITY_REROOTED:
+                ratio *= max(trace[lane], 0.0)
+            elif code < _PROCRUSTES_NORM_RATIO:  # rigid
+                ratio = 1.0
+            scale[lane] = ratio if p_square[lane] > 0.0 else 0.0
+
+
+@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+def _affine(code, p_offset, g_offset, scale, quaternion, affine):  # type: ignore[no-untyped-def]
+    """affine (12, L): A and t of error_k = |A p_k + t - g_k| = |scale R (p_k + p_offset) - (g_k + g_offset)|."""
+    if code < _SIMILARITY:
+        for j in range(9):
+            for lane in range(LANES):
+                affine[j, lane] = scale[lane] if j % 4 == 0 else 0.0
+    else:
+        for lane in range(LANES):
             w, x, y, z = quaternion[0, lane], quaternion[1, lane], quaternion[2, lane], quaternion[3, lane]
-        a00, a01, a02 = (
-            size * (w * w + x * x - y * y - z * z),
-            size * 2.0 * (x * y - w * z),
-            size * 2.0 * (x * z + w * y),
-        )
-        a10, a11, a12 = (
-            size * 2.0 * (x * y + w * z),
-            size * (w * w - x * x + y * y - z * z),
-            size * 2.0 * (y * z - w * x),
-        )
-        a20, a21, a22 = (
-            size * 2.0 * (x * z - w * y),
-            size * 2.0 * (y * z + w * x),
-            size * (w * w - x * x - y * y + z * z),
-        )
-        affine[0, lane], affine[1, lane], affine[2, lane] = a00, a01, a02
-        affine[3, lane], affine[4, lane], affine[5, lane] = a10, a11, a12
-        affine[6, lane], affine[7, lane], affine[8, lane] = a20, a21, a22
-        affine[9, lane] = a00 * ux + a01 * uy + a02 * uz - vx
-        affine[10, lane] = a10 * ux + a11 * uy + a12 * uz - vy
-        affine[11, lane] = a20 * ux + a21 * uy + a22 * uz - vz
+            size = scale[lane]
+            affine[0, lane] = size * (w * w + x * x - y * y - z * z)
+            affine[1, lane] = size * 2.0 * (x * y - w * z)
+            affine[2, lane] = size * 2.0 * (x * z + w * y)
+            affine[3, lane] = size * 2.0 * (x * y + w * z)
+            affine[4, lane] = size * (w * w - x * x + y * y - z * z)
+            affine[5, lane] = size * 2.0 * (y * z - w * x)
+            affine[6, lane] = size * 2.0 * (x * z - w * y)
+            affine[7, lane] = size * 2.0 * (y * z + w * x)
+            affine[8, lane] = size * (w * w - x * x - y * y + z * z)
+    for a in range(3):
+        x, y, z = 3 * a, 3 * a + 1, 3 * a + 2
+        for lane in range(LANES):
+            moved = affine[x, lane] * p_offset[0, lane] + affine[y, lane] * p_offset[1, lane]
+            affine[9 + a, lane] = moved + affine[z, lane] * p_offset[2, lane] - g_offset[a, lane]
 
 
 @njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")

@@ -17,8 +17,8 @@ from posebench.kernels.fields import Alignment, PoseFlag
 
 T = TypeVar("T")
 
-#: Poses per chunk: error fields of a chunk stay in the second-level cache, and results do not depend on threads.
-CHUNK = 4096
+#: Poses per chunk: enough to hide the cost of a call, few enough that the error fields of a chunk stay in the cache.
+CHUNK = 8192
 
 _NO_MASK = np.ones((1, 1), np.bool_)
 

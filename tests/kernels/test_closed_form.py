@@ -425,3 +425,13 @@ def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, count):
     monkeypatch.setenv("POSEBENCH_THREADS", count)
     with pytest.raises(UsageError, match="POSEBENCH_THREADS"):
         threads()
+
+
+def test_two_joints_are_always_ambiguous_and_always_fit_exactly():
+    # Rank one: the quartic's largest root is double, and a careless certificate would pass a wrong eigenvector.
+    rng = np.random.default_rng(0)
+    gt = rng.normal(0, 300, (5000, 2, 3)) + rng.normal(0, 1e5, (5000, 1, 3))
+    pred = gt + rng.normal(0, 60, gt.shape)
+    found = aligned_errors(pred, gt, None, [Alignment.SIMILARITY], joints=np.arange(2), pred_root=None, gt_root=None)
+    assert ((found.flags & int(PoseFlag.AMBIGUOUS)) != 0).all()
+    assert found.errors.max() < 1e-6
