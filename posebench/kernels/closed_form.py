@@ -17,12 +17,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from posebench.kernels.compiling import inlined, kernel, plain_kernel
 from posebench.kernels.fields import Alignment, PoseFlag
-
-# NaN and infinity mark missing joints, so the flags that assume them away ("nnan", "ninf") stay out.
-_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
 #: Poses per block: long loops over lanes, and coordinates that stay close to the first-level cache.
 LANES = 64
@@ -59,7 +56,7 @@ _ANGLE_TOLERANCE = 5e-12
 _COINCIDENT = 1e-14
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def aligned_errors(  # type: ignore[no-untyped-def]
     pred, gt, valid, has_mask, pred_roots, gt_roots, root_valid, pred_unit, gt_unit, alignments, out, flags
 ):
@@ -103,14 +100,15 @@ def aligned_errors(  # type: ignore[no-untyped-def]
             _read_mask(valid, start, lanes, weight, count, first)
         _load(gt, start, lanes, gt_unit, has_mask, weight, count, first, g, g_start, g_mean, g_square)
         _load(pred, start, lanes, pred_unit, has_mask, weight, count, first, p, p_start, p_mean, p_square)
+        _read_roots(gt_roots, root_valid, start, lanes, gt_unit, g_root)
         if wants_root:
-            _read_roots(gt_roots, root_valid, start, lanes, gt_unit, g_root)
             _read_roots(pred_roots, root_valid, start, lanes, pred_unit, p_root)
         for lane in range(LANES):
             # NaN where a valid joint or the root is not finite.
-            g_check = g_square[lane] + 0.0 * (g_root[0, lane] + g_root[1, lane] + g_root[2, lane])
+            root_check = 0.0 * (g_root[0, lane] + g_root[1, lane] + g_root[2, lane]) if wants_root else 0.0
+            g_check = g_square[lane] + root_check
             p_check = p_square[lane] + 0.0 * (p_root[0, lane] + p_root[1, lane] + p_root[2, lane])
-            # Two joints or more can coincide; one alone has no shape to fit, but a place.
+            # Two joints or more can coincide. One alone has no shape to fit, but a place.
             several = count[lane] > 1.0
             noticed = _DEGENERATE if several and p_square[lane] == 0.0 else 0
             noticed = noticed if p_check < np.inf else _MISSING
@@ -118,7 +116,13 @@ def aligned_errors(  # type: ignore[no-untyped-def]
             noticed = noticed if count[lane] > 0.0 and not (several and g_square[lane] == 0.0) else _UNSCORABLE
             flag[lane] = noticed | (_MASKED if count[lane] < n_joints else 0)
         for lane in range(lanes):
-            if not root_valid[start + lane]:
+            # The root alone, centred on itself, would be perfect whatever is predicted.
+            x, y, z = (
+                g_start[0, lane] - g_root[0, lane],
+                g_start[1, lane] - g_root[1, lane],
+                g_start[2, lane] - g_root[2, lane],
+            )
+            if not root_valid[start + lane] or (count[lane] == 1.0 and x == 0.0 and y == 0.0 and z == 0.0):
                 flag[lane] |= _ROOT_INVALID
         if wants_fit:
             _covariance(p, g, p_mean, g_mean, count, h)
@@ -160,13 +164,13 @@ def aligned_errors(  # type: ignore[no-untyped-def]
                 _incomplete(pred, gt, i, lane, weight, flag[lane], p_root, g_root, pred_unit, gt_unit, alignments, out)
 
 
-@njit(nogil=True, cache=True)
+@plain_kernel
 def _is_rooted(code):  # type: ignore[no-untyped-def]
     """Compiled twin of `Alignment.needs_root`."""
     return code != _NONE and (code <= _NORM_RATIO or code == _SIMILARITY_REROOTED or code == _RIGID_REROOTED)
 
 
-@njit(nogil=True, cache=True)
+@plain_kernel
 def _read_mask(valid, start, lanes, weight, count, first):  # type: ignore[no-untyped-def]
     """Weights (K, L) of 1 and 0, their number and the first valid joint of each pose of a block."""
     for lane in range(LANES):
@@ -182,7 +186,7 @@ def _read_mask(valid, start, lanes, weight, count, first):  # type: ignore[no-un
                 weight[k, lane] = 0.0
 
 
-@njit(nogil=True, cache=True)
+@plain_kernel
 def _read_roots(roots, is_valid, start, lanes, unit, block):  # type: ignore[no-untyped-def]
     """Fill block (3, L) with the roots (N, 3) of a block of poses in mm, zero where the ground truth's is not valid."""
     for lane in range(LANES):
@@ -192,7 +196,7 @@ def _read_roots(roots, is_valid, start, lanes, unit, block):  # type: ignore[no-
             block[a, lane] = value if is_valid[i] else 0.0
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _load(  # type: ignore[no-untyped-def]
     poses, start, lanes, unit, has_mask, weight, count, first, block, origin, mean, square
 ):
@@ -237,7 +241,7 @@ def _load(  # type: ignore[no-untyped-def]
             square[lane] = 0.0
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _covariance(p, g, p_mean, g_mean, count, h):  # type: ignore[no-untyped-def]
     """h (9, L): the cross-covariance sum (p - mean p) (g - mean g)' of each lane, row by row."""
     for a in range(3):
@@ -255,7 +259,7 @@ def _covariance(p, g, p_mean, g_mean, count, h):  # type: ignore[no-untyped-def]
                 h[z, lane] += value * g[3 * k + 2, lane]
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy", inline="always")
+@inlined
 def _adjugate(a00, a01, a02, a03, a11, a12, a13, a22, a23, a33):  # type: ignore[no-untyped-def]
     """Upper triangle of the adjugate of a symmetric 4x4 matrix, and its determinant, by 2x2 minors."""
     s0 = a00 * a11 - a01 * a01
@@ -286,7 +290,7 @@ def _adjugate(a00, a01, a02, a03, a11, a12, a13, a22, a23, a33):  # type: ignore
     )
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _solve(h, p_square, g_square, trace, quaternion):  # type: ignore[no-untyped-def]
     """Best rotation of each lane: quaternion (4, L), and trace (L,) of R H for unit-norm poses; -1 if not certified.
 
@@ -375,14 +379,16 @@ def _solve(h, p_square, g_square, trace, quaternion):  # type: ignore[no-untyped
             kz = a03 * w + a13 * x + a23 * y + a33 * z
             value = w * kw + x * kx + y * ky + z * kz
             rw, rx, ry, rz = kw - value * w, kx - value * x, ky - value * y, kz - value * z
-            # Minus the adjugate's trace is the slope of the quartic: the product of the eigenvalue's three gaps. The two
-            # larger are at most 4 s1 <= 4 |H| each, so slope / (16 |H|^2) bounds the smallest from below, and the angle
+            # Minus the adjugate's trace is the slope of the quartic: the product of the eigenvalue's three gaps. Two of
+            # them are at most 4 s1 <= 4 |H| each, so slope / (16 |H|^2) bounds the smallest from below, and the angle
             # is at most 2 residual / gap; -2 |H|^2 is c2.
             slope = -(b00 + b11 + b22 + b33)
             angle = -16.0 * c2[lane] * math.sqrt(rw * rw + rx * rx + ry * ry + rz * rz)
             doubt = angle - _ANGLE_TOLERANCE * slope
             # All derivatives positive: none of the quartic's roots, all of them real, lies above this one (Budan).
-            doubt = doubt if value > 0.0 and 6.0 * value * value + c2[lane] > 0.0 and slope > 0.0 else 1.0
+            doubt = doubt if value > 0.0 and 6.0 * value * value + c2[lane] > 0.0 else 1.0
+            # (s2 + d s3) / s1 <= 1e-6 would make the slope at most 32e-6 s1^3, and s1 <= |H| <= 1.
+            doubt = doubt if slope > -16e-6 * c2[lane] else 1.0
             better = residual[lane] > 0.0
             quaternion[0, lane] = w if better else quaternion[0, lane]
             quaternion[1, lane] = x if better else quaternion[1, lane]
@@ -398,7 +404,7 @@ def _solve(h, p_square, g_square, trace, quaternion):  # type: ignore[no-untyped
         trace[lane] = trace[lane] if certified else -1.0
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _offsets(code, origin, mean, root, g_root, offset):  # type: ignore[no-untyped-def]
     """offset (3, L): what an alignment adds to a side's coordinates before anything else.
 
@@ -419,7 +425,7 @@ def _offsets(code, origin, mean, root, g_root, offset):  # type: ignore[no-untyp
                 offset[a, lane] = -mean[a, lane]
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _scales(  # type: ignore[no-untyped-def]
     code, p_mean, g_mean, p_offset, g_offset, p_square, g_square, count, h, trace, scale
 ):
@@ -449,7 +455,7 @@ def _scales(  # type: ignore[no-untyped-def]
             scale[lane] = ratio if p_square[lane] > 0.0 else 0.0
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _affine(code, p_offset, g_offset, scale, quaternion, affine):  # type: ignore[no-untyped-def]
     """affine (12, L): A and t of error_k = |A p_k + t - g_k| = |scale R (p_k + p_offset) - (g_k + g_offset)|."""
     if code < _SIMILARITY:
@@ -476,7 +482,7 @@ def _affine(code, p_offset, g_offset, scale, quaternion, affine):  # type: ignor
             affine[9 + a, lane] = moved + affine[z, lane] * p_offset[2, lane] - g_offset[a, lane]
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _distances(code, p, g, affine, errors):  # type: ignore[no-untyped-def]
     """errors (K, L): length of A p_k + t - g_k, or of its part along one axis."""
     vx = 0.0 if code == _ROOT_Y or code == _ROOT_Z else 1.0
@@ -493,7 +499,7 @@ def _distances(code, p, g, affine, errors):  # type: ignore[no-untyped-def]
             errors[k, lane] = math.sqrt(ex * ex + ey * ey + ez * ez)
 
 
-@njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@kernel
 def _incomplete(  # type: ignore[no-untyped-def]
     pred, gt, i, lane, weight, flag, p_root, g_root, pred_unit, gt_unit, alignments, out
 ):

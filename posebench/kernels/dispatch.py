@@ -147,7 +147,7 @@ def threads() -> int:
     """Threads to use: POSEBENCH_THREADS if set, else the cores this process may run on."""
     asked = os.environ.get("POSEBENCH_THREADS")
     if asked is not None:
-        if not asked.isdigit() or int(asked) < 1:
+        if not (asked.isascii() and asked.isdigit()) or int(asked) < 1:
             raise UsageError(f"POSEBENCH_THREADS is {asked!r}, expected a whole number from 1")
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -66,7 +66,7 @@ class PoseFlag(IntFlag):
     """What was noticed about one pose while its errors were taken."""
 
     UNSCORABLE = 1  # the ground truth has no valid joint, or all its joints coincide
-    ROOT_INVALID = 2  # the ground truth's root is invalid: unscorable where a root is needed
+    ROOT_INVALID = 2  # the ground truth's root is invalid, or all that it holds: unscorable where a root is needed
     MISSING = 4  # the prediction is not finite at a joint that the ground truth holds valid
     DEGENERATE = 8  # the prediction's joints coincide: no scale and no rotation, the limit was taken
     AMBIGUOUS = 16  # the optimal rotation is not unique; the SVD's choice was taken

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from posebench.kernels.compiling import plain_kernel
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@plain_kernel
 def limb_totals(poses, valid, has_mask, limbs, totals):  # type: ignore[no-untyped-def]
     """Fill totals (N,) with the summed lengths of limbs (L, 2) of poses (N, J, 3); NaN where a limb is not valid."""
     for i in range(poses.shape[0]):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from posebench.kernels.compiling import kernel
 from posebench.kernels.kinds import ReductionKind
 
 _MEAN = int(ReductionKind.MEAN)
@@ -24,7 +24,7 @@ _AREA_CONTINUOUS = int(ReductionKind.AREA_CONTINUOUS)
 POSE_SUM, POSE_COUNT, ITEM_SUM, ITEM_COUNT = range(4)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@kernel
 def reduce_field(field, kind, thresholds, cells, values, cell_sums, item_sums):  # type: ignore[no-untyped-def]
     """Reduce a field (N, K) to values (N,), adding to cell_sums (C, 4) and item_sums (K, 2).
 

@@ -343,13 +343,13 @@ def _pose(p, g, joints, valid):
 def _unscorable(g, joints, known, root, *, about_mean=False):
     """No joint left, all that are left coincide, or the root that is needed is masked.
 
-    One joint alone does not coincide with another; it has no shape, though, for what is fitted about the mean.
+    One joint alone coincides with no other unless it is the root; it has no shape, though, to fit about the mean.
     """
     chosen = [j for j in joints if known[j]]
     if not chosen or (root is not None and not known[root]):
         return True
     if len(chosen) == 1:
-        return about_mean
+        return about_mean or (root is not None and bool((g[chosen[0]] == g[root]).all()))
     return bool((g[chosen] == g[chosen][0]).all())
 
 
