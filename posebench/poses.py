@@ -44,7 +44,12 @@ class KeyColumn:
             if len(values.codes) != n:
                 raise InputError(f"key {key!r} has {len(values.codes)} values for {n} poses")
             return values
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError as error:  # UnicodeDecodeError among them: text and bytes in one list
+            raise InputError(f"key {key!r} cannot be read: {error}") from None
+        if array.dtype.kind == "O" and any(value is None for value in array.reshape(-1)):
+            raise InputError(f"key {key!r} holds None; leave the key out, or name every pose")
         if array.ndim == 0:
             return cls(np.zeros(n, np.int32), (key_text(array[()]),))
         if array.ndim != 1 or len(array) != n:
@@ -74,8 +79,8 @@ class KeyColumn:
 def key_text(value: object) -> str:
     """A key's value as text: bytes decoded, whole numbers without a point, so that 9, 9.0, b'9' and '9' agree."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, float) and value.is_integer():
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float | np.floating) and value.is_integer():
         return str(int(value))
     return str(value)
 
@@ -201,8 +206,26 @@ class PoseSet:
         return {key: column for key, column in columns.items() if column is not None}
 
     def replace(self, **changes: Any) -> PoseSet:
-        """A copy with some fields changed; the coordinates are shared unless they are what changes."""
+        """A copy with some fields changed; the coordinates are shared unless they are what changes.
+
+        Other coordinates, masks or keys are no longer those of the file, so the path goes.
+        """
+        if {"poses", "valid", *KEYS} & set(changes):
+            changes = {"path": None, **changes}
         return PoseSet(**{**self._fields(), **changes})
+
+    def take(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Coordinates of some rows, NaN at joints that the set calls invalid; row -1 is a pose of NaN."""
+        if isinstance(rows, slice):
+            if self.valid is None:
+                return self.poses[rows]
+            return np.where(self.valid[rows][..., None], self.poses[rows], self.poses.dtype.type(np.nan))
+        taken = np.full((len(rows), *self.poses.shape[1:]), np.nan, self.poses.dtype)
+        there = rows >= 0
+        taken[there] = self.poses[rows[there]]
+        if self.valid is not None:
+            taken[there] = np.where(self.valid[rows[there]][..., None], taken[there], self.poses.dtype.type(np.nan))
+        return taken
 
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> PoseSet:
         """The poses of the given rows, with their keys."""
@@ -214,6 +237,7 @@ class PoseSet:
                 and value.ndim == {"intrinsics": 3, "extrinsics": 3, "root_depth": 1}[name]
             )
             picked[name] = value[rows] if per_frame and value is not None else value
+        picked["path"] = None
         return PoseSet(**picked)
 
     def _fields(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def score(
     *,
     protocol: str | Path | Protocol = "standard",
     metrics: Sequence[str | Metric] | None = None,
+    also: Sequence[str | Metric] = (),
     allow_missing: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -60,6 +62,8 @@ def score(
     protocol : str, path or Protocol
     metrics : sequence of str, optional
         Spellings such as ``"PCK@100"``; the protocol's own metrics by default.
+    also : sequence of str
+        Further metrics, beside those.
     allow_missing : bool
         Score although the prediction lacks frames or joints: they count as wrong in PCK, NPCK, AUC and CPS, and
         distances are marked incomplete.
@@ -88,7 +92,7 @@ def score(
     with ThreadPoolExecutor(1) as background:
         sides = [_load(pred, "pred"), _load(gt, "gt")]
         hashes = [background.submit(_sha256, side.path) for side in sides]
-        scorer = Scorer(protocol, metrics=metrics, allow_missing=allow_missing)
+        scorer = Scorer(protocol, metrics=metrics, also=also, allow_missing=allow_missing)
         scorer.update(*sides, progress=progress)
         report = scorer.report()
         report.inputs = {
@@ -102,7 +106,7 @@ class Scorer:
 
     Parameters
     ----------
-    protocol, metrics, allow_missing
+    protocol, metrics, also, allow_missing
         As in `score`.
 
     Examples
@@ -123,12 +127,17 @@ class Scorer:
         protocol: str | Path | Protocol = "standard",
         *,
         metrics: Sequence[str | Metric] | None = None,
+        also: Sequence[str | Metric] = (),
         allow_missing: bool = False,
     ) -> None:
         self.protocol = get_protocol(protocol)
         self.allow_missing = allow_missing
-        self._chosen = metrics is not None
-        self.metrics = _unique([resolve(metric) for metric in (self.protocol.metrics if metrics is None else metrics)])
+        further = _resolved(also)
+        #: What was asked for by name, and so is refused aloud where it does not fit; the protocol's own is left out.
+        self._chosen = {metric.key for metric in further}
+        if metrics is not None:
+            self._chosen |= {metric.key for metric in _resolved(metrics)}
+        self.metrics = _unique([*_resolved(self.protocol.metrics if metrics is None else metrics), *further])
         self._tally: Tally | None = None
         self._cells: dict[Cell, int] = {}
         self._keys: tuple[str, ...] = ()
@@ -160,9 +169,7 @@ class Scorer:
             tally = Tally(metrics, setup)
             valid = None if g.valid is None else g.valid[rows]
             numbers = found.chunk(rows)
-            flags = tally.add(
-                _take(p.poses, numbers), g.poses[rows], valid, local, None if frames is None else frames[rows]
-            )
+            flags = tally.add(p.take(numbers), g.poses[rows], valid, local, None if frames is None else frames[rows])
             gt_rows = np.arange(rows.start, rows.stop)
             pred_rows = gt_rows if isinstance(numbers, slice) else numbers
             refuse_non_finite(flags, p, g, pred_rows, gt_rows, setup, g.valid, allow_missing=self.allow_missing)
@@ -173,7 +180,8 @@ class Scorer:
             piece.merge(tally, present)
             if progress is not None:
                 progress(tally.counts["gt_frames"])
-        self._absorb(piece, names, tuple(key for key in TEXT_KEYS if key in g.keys), metrics)
+        fps = g.fps or p.fps if any(Needs.FPS in metric.needs for metric in metrics) else None
+        self._absorb(piece, names, tuple(key for key in TEXT_KEYS if key in g.keys), fps)
         self._remember(found, notes)
 
     def merge(self, other: Scorer) -> None:
@@ -184,14 +192,18 @@ class Scorer:
         UsageError
             If protocol, metrics or frame rate differ.
         """
+        if [metric.key for metric in other.metrics] != [metric.key for metric in self.metrics]:
+            raise UsageError(
+                f"scorers of different metrics do not merge: {', '.join(map(str, self.metrics))} and "
+                f"{', '.join(map(str, other.metrics))}"
+            )
         if other._tally is None:
             return
         if (other.protocol.sha256, other.allow_missing) != (self.protocol.sha256, self.allow_missing):
             raise UsageError("scorers of different protocols, or of different allow_missing, do not merge")
         if self._fps is not None and other._fps not in (None, self._fps):
             raise UsageError(f"scorers of {self._fps} and {other._fps} frames per second do not merge")
-        self._fps = self._fps or other._fps
-        self._absorb(other._tally, list(other._cells), other._keys, other._tally.metrics)
+        self._absorb(other._tally, list(other._cells), other._keys, other._fps)
         self._matched += [how for how in other._matched if how not in self._matched]
         self._notes += [note for note in other._notes if note not in self._notes]
 
@@ -203,9 +215,20 @@ class Scorer:
         InputError
             If nothing was added, or if a motion metric meets a gap between frames.
         """
-        tally = self._tally
-        if tally is None:
+        if self._tally is None:
             raise InputError("nothing was scored: no poses were added")
+        return self._frozen()._report()
+
+    def _frozen(self) -> Scorer:
+        """A scorer with these sums that nobody adds to: what a report takes its groups from, whenever it is asked."""
+        frozen = copy(self)
+        frozen._tally = None if self._tally is None else self._tally.copy()
+        frozen._cells, frozen._notes, frozen._matched = dict(self._cells), list(self._notes), list(self._matched)
+        return frozen
+
+    def _report(self) -> Report:
+        tally = self._tally
+        assert tally is not None
         self._refuse_gaps(tally)
         rows = np.arange(len(self._cells))
         incomplete = tally.counts["missing"] > 0
@@ -255,7 +278,7 @@ class Scorer:
                 )
             note = f"skeleton of {poses.source} assumed: {wanted.name}"
             poses = poses.replace(skeleton=wanted, notes=(*poses.notes, note))
-            poses = settle_unit(poses, wanted, f"--{side}-unit")
+            poses = settle_unit(poses, wanted, f"--{side}-unit", is_gt=side == "gt")
             if poses.path is not None:
                 refuse_inhuman(poses, wanted, f"--{side}-skeleton")
             return poses
@@ -264,29 +287,34 @@ class Scorer:
                 f"{poses.source} holds {poses.skeleton.name} poses, but protocol {self.protocol.name} scores "
                 f"{wanted.name}; convert the file to {wanted.name} first"
             )
-        return settle_unit(poses, wanted, f"--{side}-unit")
+        return settle_unit(poses, wanted, f"--{side}-unit", is_gt=side == "gt")
 
     def _fit(self, pred: PoseSet, gt: PoseSet, notes: list[str]) -> tuple[Metric, ...]:
         """The metrics that these two sides can be scored by; what was asked for by name is refused aloud."""
-        if self._tally is not None:
-            metrics = self._tally.metrics
-            for metric in metrics:
-                self._refuse_unfit(metric, pred, gt, notes)
-        else:
-            metrics = self.metrics
-            if not self._chosen and pred.unit == "scale-free":
-                metrics = tuple(metric for metric in metrics if Needs.METRIC_SCALE not in metric.needs)
-                left = ", ".join(metric.key for metric in self.metrics if metric not in metrics)
-                notes.append(f"{left} not given: {pred.source} is scale-free, and they need a prediction in mm or m")
-            for metric in metrics:
-                self._refuse_unfit(metric, pred, gt, notes)
+        metrics = self.metrics if self._tally is None else self._tally.metrics
+        if self._tally is None and pred.unit == "scale-free":
+            left_out = [m for m in metrics if Needs.METRIC_SCALE in m.needs and m.key not in self._chosen]
+            metrics = tuple(metric for metric in metrics if metric not in left_out)
+            names = ", ".join(metric.key for metric in left_out)
+            why = f"{pred.source} is scale-free, and they need a prediction in mm or m"
+            if not metrics:
+                raise InputError(f"nothing is left of protocol {self.protocol.name}: {names} do not apply, as {why}")
+            if left_out:
+                notes.append(f"{names} not given: {why}")
+        for metric in metrics:
+            self._refuse_unfit(metric, pred, gt, notes)
+        pooled_by = self.protocol.pooling
+        parts = {"action": ("action",), "sequence": ("subject", "action", "sequence")}.get(pooled_by, ())
+        if parts and not any(key in gt.keys for key in parts):
+            raise InputError(
+                f"{gt.source} has no `{pooled_by}` keys, but protocol {self.protocol.name} takes the mean over them"
+            )
         if any(Needs.FPS in metric.needs for metric in metrics):
             fps = gt.fps or pred.fps
             if gt.fps and pred.fps and gt.fps != pred.fps:
                 raise InputError(f"{pred.source} has {pred.fps} frames per second and {gt.source} has {gt.fps}")
             if self._fps is not None and fps != self._fps:
                 raise InputError(f"{gt.source} has {fps} frames per second; what came before had {self._fps}")
-            self._fps = fps
         return metrics
 
     def _refuse_unfit(self, metric: Metric, pred: PoseSet, gt: PoseSet, notes: list[str]) -> None:
@@ -299,6 +327,13 @@ class Scorer:
             note = f"reference of {silent.source} assumed: {stated.reference}, as in {stated.source}"
             if note not in notes:
                 notes.append(note)
+        rooted = metric.alignment is not None and metric.alignment.needs_root
+        centred = not rooted or self.protocol.pred_root is not None or self.protocol.gt_root is not None
+        if not centred and {pred.origin, gt.origin} == {"root", "absolute"}:
+            raise InputError(
+                f"{pred.source} has the origin {pred.origin} and {gt.source} the origin {gt.origin}, but protocol "
+                f"{self.protocol.name} centres neither, so {metric.key} would measure where the person stands"
+            )
         for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):
             if need in needs:
                 _refuse_relative(side, metric, flag, self.protocol)
@@ -330,18 +365,21 @@ class Scorer:
 
     # Adding up
 
-    def _absorb(self, piece: Tally, names: Iterable[Cell], keys: tuple[str, ...], metrics: tuple[Metric, ...]) -> None:
+    def _absorb(self, piece: Tally, names: Iterable[Cell], keys: tuple[str, ...], fps: float | None) -> None:
+        """Add a piece. If it does not fit, this scorer stays exactly as it was."""
         if self._tally is None:
-            self._tally = Tally(metrics, piece.setup)
-            self._keys = keys
-        elif self._tally.metrics != metrics:
+            merged, cells = Tally(piece.metrics, piece.setup), {}
+        elif self._tally.metrics != piece.metrics:
             raise UsageError(
                 "pieces scored by different metrics do not merge: "
-                f"{', '.join(map(str, self._tally.metrics))} and {', '.join(map(str, metrics))}"
+                f"{', '.join(map(str, self._tally.metrics))} and {', '.join(map(str, piece.metrics))}"
             )
-        self._keys = tuple(key for key in self._keys if key in keys)
-        rows = np.array([self._cells.setdefault(name, len(self._cells)) for name in names], np.int64)
-        self._tally.merge(piece, rows)
+        else:
+            merged, cells = self._tally.copy(), dict(self._cells)
+            keys = tuple(key for key in self._keys if key in keys)
+        rows = np.array([cells.setdefault(name, len(cells)) for name in names], np.int64)
+        merged.merge(piece, rows)
+        self._tally, self._cells, self._keys, self._fps = merged, cells, keys, self._fps or fps
 
     def _remember(self, found: Match, notes: list[str]) -> None:
         if found.how not in self._matched:
@@ -414,7 +452,8 @@ class Scorer:
         for row, cell in enumerate(self._cells):
             # A sequence's name alone may repeat from subject to subject.
             parts = cell[:3] if group == "sequence" else cell[place : place + 1]
-            members.setdefault("/".join(part for part in parts if part is not None), []).append(row)
+            names = (part.replace("\\", "\\\\").replace("/", "\\/") for part in parts if part is not None)
+            members.setdefault("/".join(names), []).append(row)
         return {
             name: {metric.key: self._value(m, np.array(members[name])) for m, metric in enumerate(tally.metrics)}
             for name in sorted(members)
@@ -477,13 +516,11 @@ def _cells(gt: PoseSet) -> tuple[npt.NDArray[np.int64], list[Cell]]:
     return cells, names
 
 
-def _take(poses: npt.NDArray[Any], rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Rows of an array; row -1 gives NaN."""
-    if isinstance(rows, slice):
-        return poses[rows]
-    taken = np.array(poses[np.maximum(rows, 0)])
-    taken[rows < 0] = np.nan
-    return taken
+def _resolved(metrics: Sequence[str | Metric]) -> list[Metric]:
+    """Metrics from spellings."""
+    if isinstance(metrics, str):
+        raise UsageError(f"metrics is {metrics!r}, expected a list of spellings: [{metrics!r}]")
+    return [resolve(metric) for metric in metrics]
 
 
 def _unique(metrics: Sequence[Metric]) -> tuple[Metric, ...]:

@@ -8,6 +8,7 @@ or per group, is taken from the merged sums at the end.
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -94,6 +95,14 @@ class Tally:
         if self.spread is not None and other.spread is not None:
             self.spread.merge(other.spread, rows)
 
+    def copy(self) -> Tally:
+        """A tally with the same sums, to be added to without touching this one."""
+        twin = copy(self)
+        twin.sums, twin.counts = self.sums.copy(), self.counts.copy()
+        twin.items = [items.copy() for items in self.items]
+        twin.motion, twin.spread = deepcopy(self.motion), deepcopy(self.spread)
+        return twin
+
     def cell_sums(self, m: int) -> Floats:
         """The four sums (cells, 4) of the m-th metric."""
         kind = self.metrics[m].field
@@ -112,7 +121,9 @@ class Tally:
         def number(flag: PoseFlag) -> int:
             return int(np.count_nonzero(flags & int(flag)))
 
-        lost = PoseFlag.UNSCORABLE | PoseFlag.ROOT_INVALID
+        lost = PoseFlag.UNSCORABLE
+        if any(metric.needs_root for metric in self.metrics):
+            lost |= PoseFlag.ROOT_INVALID
         self.counts.update(
             gt_frames=len(flags),
             scored=int(np.count_nonzero((flags & int(lost | PoseFlag.MISSING)) == 0)),

@@ -125,7 +125,7 @@ def _pose_values(
         from posebench.kernels.reductions import reduce_field
 
         known = None if mask is None else mask[rows]
-        fields, flags = error_fields(metrics, p.poses[rows], g.poses[rows], known, setups[0])
+        fields, flags = error_fields(metrics, p.take(rows), g.poses[rows], known, setups[0])
         numbers = np.arange(rows.start, rows.stop)
         refuse_non_finite(flags, p, g, numbers, numbers, setups[0], mask)
         unscorable = (flags & int(PoseFlag.UNSCORABLE)) != 0
@@ -170,7 +170,7 @@ def as_poseset(poses: Poses, name: str) -> PoseSet:
 
 def scorable(pred: PoseSet, gt: PoseSet, mask: npt.NDArray[np.bool_] | None, setup: Setup) -> npt.NDArray[np.bool_]:
     """The mask (N, J) less the poses whose ground truth cannot be scored; raises where something is not finite."""
-    _, flags = error_fields([resolve("MPJPE")], pred.poses, gt.poses, mask, setup)
+    _, flags = error_fields([resolve("MPJPE")], pred.take(slice(None)), gt.poses, mask, setup)
     rows = np.arange(len(gt))
     refuse_non_finite(flags, pred, gt, rows, rows, setup, mask)
     known = np.ones(gt.poses.shape[:2], np.bool_) if mask is None else mask
@@ -271,9 +271,12 @@ def refuse_non_finite(
         if not len(bad) or (flag is PoseFlag.MISSING and allow_missing):
             continue
         row, gt_row = int(rows[bad[0]]), int(gt_rows[bad[0]])
-        wanted = np.union1d(setup.joints, [j for j in (setup.pred_root, setup.gt_root) if j is not None]).astype(int)
+        roots = [j for j in (setup.pred_root, setup.gt_root, setup.root) if j is not None]
+        wanted = np.union1d(setup.joints, roots).astype(int)
         known = np.ones(len(wanted), np.bool_) if mask is None else mask[gt_row, wanted]
-        broken = wanted[~np.isfinite(side.poses[row][wanted]).all(1) & known]
+        # Squares of more than 1e150 mm leave the range of float64.
+        usable = (np.abs(side.take(np.array([row]))[0, wanted]) < 1e150).all(1)
+        broken = wanted[~usable & known]
         joint = int(broken[0]) if len(broken) else int(wanted[0])
         name = f" ({gt.skeleton.joints[joint]})" if gt.skeleton else ""
         if side is gt:
@@ -283,4 +286,6 @@ def refuse_non_finite(
                 "where the ground truth holds the joint; predict it, mask it in the ground truth's `valid`, or count "
                 "it as wrong with --allow-missing"
             )
-        raise InputError(f"{side.source}: pose {row}, joint {joint}{name} is {side.poses[row, joint].tolist()} {rest}")
+        masked = side is pred and side.valid is not None and not side.valid[row, joint]
+        what = "marked invalid" if masked else str(side.poses[row, joint].tolist())
+        raise InputError(f"{side.source}: pose {row}, joint {joint}{name} is {what} {rest}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posebench.kernels import Alignment, aligned_errors
+from posebench.kernels import Alignment, PoseFlag, aligned_errors
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.skeletons import Skeleton
 
@@ -100,6 +100,11 @@ def error_fields(
         with np.errstate(invalid="ignore", over="ignore"):  # what is missing is marked, not computed
             for kind, alignment in rest:
                 fields[kind, alignment] = _FIELDS[kind](p, g, known, setup)
+            if any(kind is FieldKind.ROOT for kind, _ in rest):
+                # The root may not be among the joints that the kernels have looked at.
+                known_root = known[:, setup.root]
+                for side, flag in ((p, PoseFlag.MISSING), (g, PoseFlag.BAD_GROUND_TRUTH)):
+                    result.flags[known_root & ~np.isfinite(side[:, setup.root]).all(axis=1)] |= int(flag)
     return fields, result.flags
 
 

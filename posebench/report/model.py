@@ -90,6 +90,8 @@ class Report:
         Parameters
         ----------
         group : {"action", "subject", "sequence", "camera", "joint", "part"}
+            A sequence is named by subject, action and sequence, as in ``"S9/Walking/1"``. Values per joint and part
+            are means over all frames and joints, whatever the protocol's pooling.
 
         Raises
         ------

@@ -51,7 +51,11 @@ def show(report: Report, by: Sequence[str] = (), console: Console | None = None)
     if console is None:
         from rich.console import Console
 
-        console = Console()
+        class Stdout(Console):
+            def on_broken_pipe(self) -> None:
+                """Leave it to the caller: rich would exit with the code of a failed check."""
+
+        console = Stdout()
     if console.is_terminal:
         _show(content(report, by), console, wrap=True)
     else:

@@ -93,8 +93,13 @@ def test_a_pose_set_brings_its_own_mask(metric):
 def test_the_prediction_cannot_mask_itself(metric):
     facts = {"unit": "mm", "skeleton": "h36m17"}
     valid = np.ones(GT.shape[:2], bool)
-    valid[:, 4:] = False
-    assert metric(PoseSet(PRED, valid=valid, **facts), PoseSet(GT, **facts)) == metric(PRED, GT)
+    valid[:, 13:] = False
+    with pytest.raises(InputError, match=r"pose 0, joint 13 .*marked invalid where the ground truth holds the joint"):
+        metric(PoseSet(PRED, valid=valid, **facts), PoseSet(GT, **facts))
+    # Where the ground truth masks the joints as well, nothing is missing.
+    assert metric(PoseSet(PRED, valid=valid, **facts), PoseSet(GT, valid=valid, **facts)) == metric(
+        PRED, GT, valid=valid
+    )
 
 
 @every_metric
