@@ -7,9 +7,8 @@ joints and body parts, so that no other module holds a joint index. Further skel
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
 from posebench.errors import UsageError
 
@@ -30,7 +29,7 @@ class Skeleton:
     parents: tuple[int, ...]
     root: int
     left_right: tuple[tuple[int, int], ...]
-    parts: Mapping[str, tuple[str, ...]]
+    parts: Mapping[str, tuple[str, ...]] = field(hash=False)
 
     def __post_init__(self) -> None:
         if len(self.parents) != len(self.joints):
@@ -109,7 +108,7 @@ def _skeleton(
         for joint in joints
         if joint.startswith("L") and "R" + joint[1:] in joints
     )
-    return Skeleton(name, joints, parents, joints.index(root), left_right, MappingProxyType(dict(parts)))
+    return Skeleton(name, joints, parents, joints.index(root), left_right, dict(parts))
 
 
 #: Human3.6M's 17 joints in the order that the field calls "H36M-17".
@@ -142,7 +141,12 @@ H36M17 = _skeleton(
     },
 )
 
-_REGISTRY: dict[str, Skeleton] = {H36M17.name: H36M17}
+#: By name without case and punctuation.
+_REGISTRY: dict[str, Skeleton] = {"h36m17": H36M17}
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def skeleton_names() -> tuple[str, ...]:
@@ -153,7 +157,7 @@ def skeleton_names() -> tuple[str, ...]:
     >>> "h36m17" in skeleton_names()
     True
     """
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted(skeleton.name for skeleton in _REGISTRY.values()))
 
 
 def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
@@ -166,7 +170,7 @@ def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     """
     if isinstance(skeleton, Skeleton):
         return skeleton
-    found = _REGISTRY.get(skeleton.lower().replace("-", "").replace("_", ""))
+    found = _REGISTRY.get(_bare(skeleton))
     if found is None:
         raise UsageError(f"there is no skeleton {skeleton!r}; known are {', '.join(skeleton_names())}")
     return found
@@ -184,6 +188,6 @@ def register_skeleton(skeleton: Skeleton) -> None:
     --------
     >>> register_skeleton(H36M17)  # the same again changes nothing
     """
-    if skeleton.name in _REGISTRY and _REGISTRY[skeleton.name] != skeleton:
-        raise UsageError(f"a different skeleton named {skeleton.name!r} is registered already")
-    _REGISTRY[skeleton.name] = skeleton
+    known = _REGISTRY.setdefault(_bare(skeleton.name), skeleton)
+    if known != skeleton:
+        raise UsageError(f"a different skeleton named {known.name!r} is registered already")

@@ -6,6 +6,8 @@ whose limbs fit one unit cannot fit the other. What is found out is noted in the
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,10 +20,14 @@ from posebench.skeletons import Skeleton
 PERSON_MM = (1200.0, 4500.0)
 #: The same for each long bone: child to very tall adult, detections included.
 BONE_MM = (100.0, 700.0)
+#: Farthest that a pelvis lies from the middle of the hips; some sources put it at the base of the spine.
+PELVIS_MM = 250.0
+#: A stated unit is doubted only outside this wider range: centimetres, inches and feet lie outside.
+PLAUSIBLE_MM = (600.0, 9000.0)
 _FACTOR = {"mm": 1.0, "m": 1000.0}
 
 
-def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str) -> PoseSet:
+def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str, *, is_gt: bool = False) -> PoseSet:
     """The set with its unit known: stated, or read off its limbs.
 
     Parameters
@@ -31,6 +37,8 @@ def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str) -> PoseSet:
         What the joints are.
     flag : str
         The option that answers the question, for messages: ``--pred-unit``.
+    is_gt : bool
+        Ground truth that is no person in the unit it states is refused; a prediction may be that wrong, with a note.
 
     Returns
     -------
@@ -55,7 +63,14 @@ def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str) -> PoseSet:
         return poses
     totals = _totals(poses, limbs)
     known = totals[np.isfinite(totals)]
-    middle = float(np.median(known)) if len(known) else float("nan")
+    if not len(known):
+        if poses.unit is not None:
+            return poses
+        raise InputError(
+            f"{poses.source} does not say its unit, and no pose has all the limbs that would tell; say it with "
+            f"{flag} mm, {flag} m or {flag} scale-free"
+        )
+    middle = float(np.median(known))
     fits = [unit for unit, factor in _FACTOR.items() if PERSON_MM[0] <= middle * factor <= PERSON_MM[1]]
     if poses.unit is None and not fits:
         raise InputError(
@@ -68,6 +83,13 @@ def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str) -> PoseSet:
             f"{fits[0]}; say which with {flag} {fits[0]} or {flag} {poses.unit}"
         )
     unit = poses.unit or fits[0]
+    if not PLAUSIBLE_MM[0] <= middle * _FACTOR[unit] <= PLAUSIBLE_MM[1]:
+        sentence = (
+            f"{poses.source} says its unit is {unit}, but its limbs add up to {middle:.4g} {unit}, which no person's do"
+        )
+        if is_gt:
+            raise InputError(f"{sentence}; convert it to mm or m, or insist with {flag} {unit}")
+        return poses.replace(notes=(*poses.notes, sentence))
     _refuse_mixed(poses, totals, unit, flag)
     if poses.unit is not None:
         return poses
@@ -76,10 +98,17 @@ def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str) -> PoseSet:
 
 
 def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
-    """Raise if, under an assumed skeleton, a long bone has a length that no person's has: another order of joints.
+    """Raise if, under an assumed skeleton, bones or the pelvis are where no person's are: another order of joints.
 
     Poses without scale are measured in units of their own limbs.
     """
+
+    def refuse(what: str) -> NoReturn:
+        raise InputError(
+            f"{poses.source} does not say its skeleton, and read as {skeleton.name} {what}: the joints are probably in "
+            f"another order; say what they are with {flag} NAME (if they are {skeleton.name}: {flag} {skeleton.name})"
+        )
+
     limbs = np.array(skeleton.limbs, np.int64)
     rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
     if not len(limbs) or not len(rows):
@@ -98,11 +127,13 @@ def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
     # A prediction whose limbs are all too short is a bad prediction, not another skeleton.
     if len(odd) and middle.max() >= BONE_MM[0]:
         a, b = limbs[odd[0]]
-        raise InputError(
-            f"{poses.source} does not say its skeleton, and read as {skeleton.name} its {skeleton.joints[a]}-"
-            f"{skeleton.joints[b]} is {middle[odd[0]]:.0f} mm long, which no person's is: the joints are probably in "
-            f"another order; say what they are with {flag} NAME (if they are {skeleton.name}: {flag} {skeleton.name})"
-        )
+        bone = f"{skeleton.joints[a]}-{skeleton.joints[b]}"
+        refuse(f"its {bone} is {middle[odd[0]]:.0f} mm long, which no person's is")
+    if {"pelvis", "LHip", "RHip"} <= set(skeleton.joints):
+        pelvis, left, right = (skeleton.index(joint) for joint in ("pelvis", "LHip", "RHip"))
+        away = np.linalg.norm(sample[:, pelvis] - (sample[:, left] + sample[:, right]) / 2, axis=1) * factor
+        if np.nanmedian(away) > PELVIS_MM and middle.max() >= BONE_MM[0]:
+            refuse(f"its pelvis lies {np.nanmedian(away):.0f} mm from the middle of the hips")
 
 
 def _totals(poses: PoseSet, limbs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

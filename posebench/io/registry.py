@@ -128,7 +128,7 @@ def read(
         stated = [name for name, value in asked.items() if value is not None]
         return PoseSet(**vars(facts), source=source, path=source, stated=stated)
     except UsageError as error:
-        raise InputError(f"{source}: {error}; say which one it is with skeleton=") from None
+        raise InputError(f"{source}: {error}; say which one it is (--pred-skeleton or --gt-skeleton)") from None
 
 
 def write(poseset: PoseSet, path: str | os.PathLike[str]) -> None:

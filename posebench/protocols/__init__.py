@@ -117,15 +117,33 @@ def _load(path: Path) -> Protocol:
     import yaml
 
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = _strict_loader()(path.read_text("utf-8")).get_single_data()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    # PyYAML's own constructors let these through on values such as `!!int abc` or a day that does not exist.
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     return _parse(data, str(path))
 
 
+def _strict_loader() -> Any:
+    """PyYAML's safe loader, but a key that stands twice is an error instead of the last one winning."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.YAMLError(f"the field {key!r} stands twice")
+            return super().construct_mapping(node, deep)
+
+    return Strict
+
+
 def _parse(data: Any, where: str) -> Protocol:
+    # `posebench protocols show` prints the hash too; where it is given it must be the right one.
+    stated = data.pop("sha256", None) if isinstance(data, dict) else None
     fields = _mapping(data, _FIELDS, where)
     definition = _mapping(fields["definition"], _DEFINITION, f"{where}: definition")
     version = fields["version"]
@@ -140,6 +158,9 @@ def _parse(data: Any, where: str) -> Protocol:
         )
     if definition["banks"] != []:
         raise InputError(f"{where}: binds banks, which this version of posebench cannot score with; leave `banks: []`")
+    for side in ("pred_root", "gt_root"):
+        if definition[side] is not None and (not isinstance(definition[side], str) or not definition[side]):
+            raise InputError(f"{where}: {side} is {definition[side]!r}, which is no joint; expected a name, or null")
     try:
         skeleton = get_skeleton(str(definition["skeleton"]))
         joints = skeleton.joints if definition["joints"] == "all" else tuple(_texts(definition["joints"]))
@@ -150,7 +171,7 @@ def _parse(data: Any, where: str) -> Protocol:
         raise InputError(f"{where}: {error}") from None
     if len(set(joints)) != len(joints) or len(set(metrics)) != len(metrics):
         raise InputError(f"{where}: a joint or a metric stands twice")
-    return Protocol(
+    protocol = Protocol(
         fields["name"],
         version,
         " ".join(fields["summary"].split()),
@@ -163,6 +184,11 @@ def _parse(data: Any, where: str) -> Protocol:
         metrics,
         (),
     )
+    if stated is not None and stated != protocol.sha256:
+        raise InputError(
+            f"{where}: says its sha256 is {stated}, but its definition has {protocol.sha256}; remove the line"
+        )
+    return protocol
 
 
 def _mapping(data: Any, expected: set[str], where: str) -> Mapping[str, Any]:
