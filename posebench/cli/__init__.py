@@ -6,7 +6,6 @@ renderer. Heavy imports happen inside commands, so that help answers at once.
 
 from __future__ import annotations
 
-import os
 import sys
 
 
@@ -15,17 +14,32 @@ def main() -> None:
 
     Exit codes: 0 fine, 1 a check that was asked for fails, 2 bad usage or bad input.
     """
+    import typer
+
     from posebench.cli.app import app
     from posebench.errors import PosebenchError
 
+    # typer carries its own click; its usage errors are told by their common base.
+    usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except SystemExit:
+        # The reader of stdout has gone (`posebench ... | head`); typer notices first, and would call it a failure.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            sys.exit(0)
+        raise
     except PosebenchError as error:
         _fail(str(error))
-    except BrokenPipeError:
-        # The reader of stdout has gone (`posebench ... | head`): nothing is left to say, not even at shutdown.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except usage_error as error:
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(context.get_help() if context is not None else str(error))
+            sys.exit(2)
+        message = error.format_message()  # type: ignore[attr-defined]
+        _fail(f"{message} See: {context.command_path} --help" if context is not None else message)
+    except (KeyboardInterrupt, typer.Abort):
+        print("posebench: interrupted", file=sys.stderr)
+        sys.exit(130)
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except MemoryError:
@@ -33,5 +47,6 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> None:
-    print(f"posebench: {sentence}", file=sys.stderr)
+    # Names from files may hold line breaks; a message is one line.
+    print(f"posebench: {' '.join(sentence.splitlines())}", file=sys.stderr)
     sys.exit(2)

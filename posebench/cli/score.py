@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,16 +76,14 @@ def score(
     outputs = tuple(output or ())
     for path in outputs:
         kind_of(path)
+        _refuse_unwritable(path, (pred, gt))
     gates = [_gate(text, over=True) for text in fail_over or ()] + [
         _gate(text, over=False) for text in fail_under or ()
     ]
     chosen = get_protocol(protocol)
     metrics = None if metric is None else [resolve(name) for name in metric]
-    extra = [
-        gated for gated, _, _ in gates if gated.key not in {m.key for m in metrics or map(resolve, chosen.metrics)}
-    ]
-    if extra:
-        metrics = [*(metrics or map(resolve, chosen.metrics)), *extra]
+    asked = {m.key for m in (map(resolve, chosen.metrics) if metrics is None else metrics)}
+    also = [gated for gated, _, _ in gates if gated.key not in asked]
 
     from posebench.cli.progress import announce_compilation, progress_bar
     from posebench.io import read
@@ -92,13 +91,33 @@ def score(
 
     p = read(pred, skeleton=pred_skeleton, unit=pred_unit, reference=pred_reference, origin=pred_origin, fps=fps)
     g = read(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, origin=gt_origin, fps=fps)
+    available = [*(key for key in g.keys if key != "frame"), "joint", "part"]
+    for group in groups:
+        if group not in available:
+            raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
     announce_compilation()
     with progress_bar("scoring", len(g)) as progress:
-        report = score_sets(p, g, protocol=chosen, metrics=metrics, allow_missing=allow_missing, progress=progress)
+        report = score_sets(
+            p, g, protocol=chosen, metrics=metrics, also=also, allow_missing=allow_missing, progress=progress
+        )
+    for note in report.notes:
+        # File names may hold bytes that are no text.
+        print(f"posebench: note: {note.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    print_report(report, groups)
     for path in outputs:
         report.save(path, by=groups)
-    print_report(report, groups)
     _judge(report, gates)
+
+
+def _refuse_unwritable(path: Path, inputs: tuple[Path, ...]) -> None:
+    """Find out before scoring that a result could not be written, or would replace an input."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: cannot be written: No such file or directory: {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"{path}: cannot be written: Is a directory")
+    for other in inputs:
+        if path.exists() and other.exists() and path.samefile(other):
+            raise UsageError(f"{path}: cannot be written: it is the input {other}")
 
 
 Gate = tuple["Metric", float, bool]
@@ -114,7 +133,7 @@ def _gate(text: str, *, over: bool) -> Gate:
         value = float(limit)
     except ValueError:
         value = float("nan")
-    if not equals or value != value:
+    if not equals or not math.isfinite(value):
         raise UsageError(f"{option} {text!r}: expected METRIC=NUMBER, as in MPJPE=60")
     metric = resolve(spelling)
     if over == metric.family.higher_is_better:
@@ -127,7 +146,11 @@ def _judge(report: Report, gates: list[Gate]) -> None:
     """Exit 1 if a gate is not passed; refuse to judge a number that is incomplete."""
     failed = False
     for metric, limit, over in gates:
-        found = report.metrics[metric.key]
+        found = report.metrics.get(metric.key)
+        if found is None:
+            raise InputError(
+                f"the gate on {metric.key} cannot be judged: the prediction is scale-free, so it is not given"
+            )
         if found.value is None or found.incomplete:
             what = "nothing could be scored" if found.value is None else "it leaves out what the prediction lacks"
             raise InputError(f"the gate on {metric.key} cannot be judged: {what}")
