@@ -146,7 +146,7 @@ class Scorer:
         self._notes: list[str] = []
 
     def update(self, pred: Poses, gt: Poses, *, progress: Progress | None = None) -> None:
-        """Add predictions and their ground truth.
+        """Add predictions and their ground truth; frames are not remembered, so a piece given twice counts twice.
 
         Raises
         ------

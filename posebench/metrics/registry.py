@@ -164,6 +164,8 @@ def resolve(metric: str | MetricSpec | Metric) -> Metric:
     if bare in _AMBIGUOUS:
         raise UsageError(f"metric {spec.name!r} {_AMBIGUOUS[bare]}")
     name = _SPELLINGS.get(bare)
+    if name is None and bare.startswith("pss"):
+        raise UsageError(f"metric {spec.name!r} needs cluster banks, which this version of posebench does not have")
     if name is None:
         raise UsageError(f"there is no metric {spec.name!r}; known are {', '.join(_FAMILIES)}")
     family, builder = _FAMILIES[name]

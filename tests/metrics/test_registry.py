@@ -186,3 +186,9 @@ def test_every_alignment_is_reached_by_some_metric():
 def test_thresholds_reach_the_reduction():
     assert resolve("PCK@72.5").reduction.thresholds == (72.5,)
     assert resolve("AUC").reduction.thresholds == tuple(np.arange(0, 151, 5.0))
+
+
+@pytest.mark.parametrize("spelling", ["PSS@50", "PSS@50(bank=mine)", "PSS-top2@50"])
+def test_the_pose_structure_score_is_understood_and_says_what_it_lacks(spelling):
+    with pytest.raises(UsageError, match="needs cluster banks"):
+        resolve(spelling)
