@@ -20,7 +20,7 @@ import numpy.typing as npt
 from posebench import __version__
 from posebench.errors import InputError, UsageError
 from posebench.kernels import map_chunks
-from posebench.kernels.kinds import ReductionKind
+from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, ReductionKind
 from posebench.matching import Match, match
 from posebench.metrics.evaluate import (
     Poses,
@@ -36,7 +36,7 @@ from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
 from posebench.poses import TEXT_KEYS, PoseSet
 from posebench.protocols import Protocol, get_protocol
 from posebench.report import Coverage, MetricValue, Report
-from posebench.tally import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, Tally
+from posebench.tally import Tally
 from posebench.units import refuse_inhuman, settle_unit
 
 Cell = tuple[str | None, ...]

@@ -20,9 +20,6 @@ from posebench.metrics.motion import MotionState, error_vectors
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.metrics.structure import SpreadState
 
-#: Columns of a cell's sums (the compiled reduction fills them in this order).
-POSE_SUM, POSE_COUNT, ITEM_SUM, ITEM_COUNT = range(4)
-
 
 @dataclass
 class Tally:

@@ -9,7 +9,7 @@ from numba import njit
 
 #: Sums may be reordered and products fused. NaN and infinity mark missing joints, so the flags that assume them away
 #: ("nnan", "ninf") stay out.
-FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+FASTMATH = {"reassoc", "contract", "nsz"}
 
 
 def kernel(function: Callable[..., Any]) -> Any:

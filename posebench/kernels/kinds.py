@@ -15,3 +15,7 @@ class ReductionKind(IntEnum):
     AREA = 4  # mean over thresholds of SHARE_BELOW
     AREA_CONTINUOUS = 5  # mean of clip(1 - error / threshold, 0, 1), in percent
     POSE_AREA = 6  # max(0, threshold - worst item): area under "worst error < t" for t from 0 to threshold
+
+
+#: Columns of a cell's sums: sum of pose values, number of poses, sum of item values, number of items.
+POSE_SUM, POSE_COUNT, ITEM_SUM, ITEM_COUNT = range(4)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from posebench.kernels.compiling import kernel
-from posebench.kernels.kinds import ReductionKind
+from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, ReductionKind
 
 _MEAN = int(ReductionKind.MEAN)
 _WORST = int(ReductionKind.WORST)
@@ -19,9 +19,6 @@ _SHARE_BELOW = int(ReductionKind.SHARE_BELOW)
 _SHARE_UP_TO = int(ReductionKind.SHARE_UP_TO)
 _AREA = int(ReductionKind.AREA)
 _AREA_CONTINUOUS = int(ReductionKind.AREA_CONTINUOUS)
-
-#: Columns of the cell sums: sum of pose values, number of poses, sum of item values, number of items.
-POSE_SUM, POSE_COUNT, ITEM_SUM, ITEM_COUNT = range(4)
 
 
 @kernel
@@ -107,13 +104,13 @@ def reduce_field(field, kind, thresholds, cells, values, cell_sums, item_sums): 
         value = total / count
         values[i] = value
         cell = cells[i]
-        cell_sums[cell, 0] += value
-        cell_sums[cell, 1] += 1.0
-        cell_sums[cell, 2] += total
-        cell_sums[cell, 3] += count
+        cell_sums[cell, POSE_SUM] += value
+        cell_sums[cell, POSE_COUNT] += 1.0
+        cell_sums[cell, ITEM_SUM] += total
+        cell_sums[cell, ITEM_COUNT] += count
     for k in range(n_items):
         item_sums[k, 0] += item_totals[k]
         item_sums[k, 1] += item_counts[k] + whole
 
 
-__all__: list[Any] = ["ITEM_COUNT", "ITEM_SUM", "POSE_COUNT", "POSE_SUM", "reduce_field"]
+__all__: list[Any] = ["reduce_field"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posebench.kernels.kinds import ReductionKind
-from posebench.kernels.reductions import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, reduce_field
+from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, ReductionKind
+from posebench.kernels.reductions import reduce_field
 from tests.support import twins
 from tests.support.poses import MODERATE, seeds
 
