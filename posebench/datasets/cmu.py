@@ -115,7 +115,7 @@ def read_cmu(path: str | os.PathLike[str]) -> PoseSet:
         raise InputError(f"{source}: is not called by subject and trial, such as 02_01.bvh")
     bvh = read_bvh(path)
     return PoseSet(
-        _h36m17(bvh),
+        to_h36m17(bvh),
         skeleton=H36M17,
         unit="mm",
         reference="world",
@@ -131,7 +131,7 @@ def read_cmu(path: str | os.PathLike[str]) -> PoseSet:
     )
 
 
-def _h36m17(bvh: Bvh) -> Floats:
+def to_h36m17(bvh: Bvh) -> Floats:
     """Poses (N, 17, 3) in mm."""
     at = [bvh.index(bone) for bone in _BONES.values()]
     world = _with_thorax(bvh).positions()

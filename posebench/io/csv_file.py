@@ -40,7 +40,7 @@ from posebench.io.facts import (
     shown_names,
 )
 from posebench.poses import KEYS, TEXT_KEYS, KeyColumn, PoseSet
-from posebench.skeletons import get_skeleton, skeleton_names
+from posebench.skeletons import named_skeleton, skeleton_names
 
 #: Characters in a line; 10,000 joints fit.
 LINE_LIMIT = 2**20
@@ -183,7 +183,9 @@ class _Table:
             raise InputError(f"{self.place(column)}: expected 0 or 1, got {shown(row[column])}")
         return found
 
-    def finish(self, poses: npt.NDArray[Any], valid: npt.NDArray[Any] | None, order: _Order, used: set[str]) -> Facts:
+    def finish(
+        self, poses: npt.NDArray[Any], valid: npt.NDArray[Any] | None, order: JointOrder, used: set[str]
+    ) -> Facts:
         """Everything read so far as facts."""
         facts = Facts(poses, valid, skeleton=order.skeleton, notes=[*order.notes])
         for key, column in self.texts.items():
@@ -226,7 +228,7 @@ def _read_wide(table: _Table, stated: str | None) -> Facts:
         for axis in ("x", "y", "z", "valid") if with_flags else ("x", "y", "z"):
             if axis not in columns[joint]:
                 raise InputError(f"{table.source}: line {table.line}: column {shown(f'{joint}_{axis}')} is missing")
-    order = _Order.of(joints, stated, table.source)
+    order = JointOrder.of(joints, stated, table.source)
     joints = [joints[i] for i in order.positions]
     picked = [columns[joint][axis] for joint in joints for axis in "xyz"]
     flagged = [columns[joint]["valid"] for joint in joints] if with_flags else []
@@ -274,7 +276,7 @@ def _read_long(table: _Table, stated: str | None) -> Facts:
             flags.append(table.flag(row, at_valid))
     if not rows:
         raise InputError(f"{table.source}: holds no poses, only a header")
-    order = _Order.of(list(joints), stated, table.source)
+    order = JointOrder.of(list(joints), stated, table.source)
 
     n, j = len(frames), len(joints)
     places = np.frombuffer(rows, np.int64) * j + np.frombuffer(columns, np.int64)
@@ -307,7 +309,7 @@ def _read_long(table: _Table, stated: str | None) -> Facts:
 
 
 @dataclass(frozen=True)
-class _Order:
+class JointOrder:
     """In which order the joints of a file are kept: joint i of the result stands at `positions[i]` in the file."""
 
     positions: list[int]
@@ -315,7 +317,7 @@ class _Order:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, joints: Sequence[str], stated: str | None, source: str) -> _Order:
+    def of(cls, joints: Sequence[str], stated: str | None, source: str) -> JointOrder:
         """Numbered joints by number, the joints of a known skeleton in its order, others as they stand."""
         if all(joint.isascii() and joint.isdigit() and len(joint) < 7 for joint in joints):
             numbers = [int(joint) for joint in joints]
@@ -328,7 +330,7 @@ class _Order:
         named = {joint.casefold(): i for i, joint in enumerate(joints)}
         if stated is not None:
             try:
-                skeleton = get_skeleton(stated)
+                skeleton = named_skeleton(stated)
             except UsageError:  # said in full when the skeleton is needed, unless the caller overrides it
                 return cls(list(range(len(joints))), stated)
             names = [joint.casefold() for joint in skeleton.joints]
@@ -338,7 +340,13 @@ class _Order:
                 what = f"lacks {shown_names(lacking)}" if lacking else f"has {shown_names(odd or joints)} besides"
                 raise InputError(f"{source}: says skeleton {skeleton.name} but {what}")
             return cls([named[name] for name in names], skeleton.name)
-        for skeleton in map(get_skeleton, skeleton_names()):
+        return cls.by_name(joints, source)
+
+    @classmethod
+    def by_name(cls, joints: Sequence[str], source: str) -> JointOrder:
+        """The joints of a known skeleton in its order, others as they stand."""
+        named = {joint.casefold(): i for i, joint in enumerate(joints)}
+        for skeleton in map(named_skeleton, skeleton_names()):
             names = [joint.casefold() for joint in skeleton.joints]
             if named.keys() == set(names) and len(named) == len(joints):
                 return cls([named[name] for name in names], skeleton.name)

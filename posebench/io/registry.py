@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from posebench.errors import InputError, UsageError
+from posebench.io.arrow import read_arrow, read_parquet, write_arrow, write_parquet
 from posebench.io.atomic import atomic_write
+from posebench.io.bvh_file import read_bvh_poses
+from posebench.io.c3d_file import read_c3d
 from posebench.io.csv_file import read_csv, write_csv
 from posebench.io.facts import Facts, shown
+from posebench.io.hdf5 import read_hdf5, write_hdf5
 from posebench.io.json_file import read_json, write_json
+from posebench.io.mat import read_mat
 from posebench.io.npy import read_npy, write_npy
 from posebench.io.npz import read_npz, write_npz
 from posebench.io.pickle_file import read_pickle, write_pickle
+from posebench.io.trc import read_trc
 from posebench.poses import ORIGINS, REFERENCES, UNITS, PoseSet
-from posebench.skeletons import Skeleton, get_skeleton
+from posebench.skeletons import Skeleton, get_skeleton, named_skeleton
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,13 @@ register(Format((".npy",), "one array (N, J, 3), coordinates only", read_npy, wr
 register(Format((".json",), "an object with the names of .npz, or a nested list", read_json, write_json))
 register(Format((".csv",), "a table, one row per frame or per frame and joint", read_csv, write_csv))
 register(Format((".pkl", ".pickle"), "a pickled dict of NumPy arrays; nothing else in it", read_pickle, write_pickle))
+register(Format((".h5", ".hdf5"), "HDF5 with the names of .npz", read_hdf5, write_hdf5, "io"))
+register(Format((".parquet",), "a Parquet table, one row per frame", read_parquet, write_parquet, "io"))
+register(Format((".arrow", ".feather"), "an Arrow table, one row per frame", read_arrow, write_arrow, "io"))
+register(Format((".mat",), "MATLAB variables with the names of .npz, any version", read_mat, extra="io"))
+register(Format((".trc",), "marker tables of OpenSim and Pose2Sim", read_trc))
+register(Format((".c3d",), "points of a motion capture system", read_c3d, extra="io"))
+register(Format((".bvh",), "motion with the bones of the CMU conversion", read_bvh_poses))
 
 
 def formats() -> tuple[Format, ...]:
@@ -207,6 +220,6 @@ def _same(name: str, stated: Any, asked: Any) -> bool:
     if name != "skeleton":
         return bool(stated == asked)
     try:
-        return get_skeleton(stated) == get_skeleton(asked)
+        return named_skeleton(stated) == get_skeleton(asked)
     except UsageError:
         return False

@@ -56,3 +56,35 @@ def _agree(one: PoseSet, two: PoseSet) -> None:
 def agree() -> Callable[[PoseSet, PoseSet], None]:
     """Assert that two sets state the same facts."""
     return _agree
+
+
+def _mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change, drop, repeat or insert a few bytes, more often near the beginning and the end."""
+    mutated = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        if not mutated:
+            break
+        at = int(rng.integers(len(mutated)))
+        if rng.random() < 0.5:
+            at = int(rng.choice([min(at, 300), max(len(mutated) - 400, 0) + at % 400])) % len(mutated)
+        size = int(rng.integers(1, 9))
+        match rng.integers(6):
+            case 0:
+                mutated[at] ^= 1 << int(rng.integers(8))
+            case 1:
+                mutated[at] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF, 0x28, 0x2C, 0x39]))
+            case 2:
+                del mutated[at : at + size]
+            case 3:
+                mutated[at:at] = mutated[at : at + size]
+            case 4:
+                mutated[at : at + size] = rng.integers(0, 256, size, np.uint8).tobytes()
+            case _:
+                del mutated[at:]
+    return bytes(mutated)
+
+
+@pytest.fixture
+def mutate() -> Callable[[bytes, np.random.Generator], bytes]:
+    """Damage a file's content a little."""
+    return _mutate

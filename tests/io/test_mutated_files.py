@@ -6,46 +6,47 @@ import pickle
 import time
 import warnings
 
+import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 from posebench.errors import PosebenchError
-from posebench.io import npz, read, write
+from posebench.io import hdf5, npz, read, write
 from posebench.poses import PoseSet
 
 MUTATIONS = 300
 
 
-def _mutate(content: bytes, rng: np.random.Generator) -> bytes:
-    """Change, drop, repeat or insert a few bytes, more often near the beginning and the end."""
-    mutated = bytearray(content)
-    for _ in range(int(rng.integers(1, 4))):
-        if not mutated:
-            break
-        at = int(rng.integers(len(mutated)))
-        if rng.random() < 0.5:
-            at = int(rng.choice([min(at, 300), max(len(mutated) - 400, 0) + at % 400])) % len(mutated)
-        size = int(rng.integers(1, 9))
-        match rng.integers(6):
-            case 0:
-                mutated[at] ^= 1 << int(rng.integers(8))
-            case 1:
-                mutated[at] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF, 0x28, 0x2C, 0x39]))
-            case 2:
-                del mutated[at : at + size]
-            case 3:
-                mutated[at:at] = mutated[at : at + size]
-            case 4:
-                mutated[at : at + size] = rng.integers(0, 256, size, np.uint8).tobytes()
-            case _:
-                del mutated[at:]
-    return bytes(mutated)
+def _matlab73(path, poses, texts):
+    """A file as MATLAB writes it with -v7.3: 512 bytes before the HDF5 data, axes reversed, text as UTF-16."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, value, kind in (("poses", poses.T, b"double"), ("fps", np.array([[50.0]]), b"double")):
+            file[name] = value
+            file[name].attrs["MATLAB_class"] = np.bytes_(kind)
+        cells = file.create_dataset("action", (1, len(texts)), h5py.ref_dtype)
+        cells.attrs["MATLAB_class"] = np.bytes_(b"cell")
+        for i, text in enumerate(texts):
+            cell = file.create_dataset(f"#refs#/{i}", data=np.array([[ord(c)] for c in text], np.uint16))
+            cell.attrs["MATLAB_class"] = np.bytes_(b"char")
+            cells[0, i] = cell.ref
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
 
 
 def _originals(folder, full):
     small = full(4, joints=3)
-    for suffix in (".npz", ".json", ".csv", ".pkl"):
+    for suffix in (".npz", ".json", ".csv", ".pkl", ".h5", ".parquet", ".arrow"):
         write(small, folder / f"own{suffix}")
+    with h5py.File(folder / "chunked.h5", "w") as file:
+        file.create_dataset("poses", data=small.poses, chunks=(2, 3, 3), compression="gzip", shuffle=True)
+        file["action"] = small.action.values.tolist()
+        file["unit"] = "mm"
+    lists = pa.array(small.poses.reshape(4, 9).tolist(), pa.list_(pa.float64()))
+    parquet.write_table(pa.table({"poses": lists, "subject": small.subject.values.tolist()}), folder / "lists.parquet")
+    _matlab73(folder / "v73.mat", small.poses, small.action.values)
+    feather.write_feather(pa.table({"poses": lists, "frame": [1, 2, 3, 4]}), folder / "lists.feather", "lz4")
     np.save(folder / "plain.npy", small.poses)
     np.savez_compressed(folder / "deflated.npz", poses=small.poses, unit="mm", action=small.action.values)
     (folder / "long.csv").write_text(
@@ -60,16 +61,19 @@ def _originals(folder, full):
 NAMES = (
     *("own.npz", "deflated.npz", "plain.npy", "own.json", "own.csv", "long.csv"),
     *("own.pkl", "p0.pkl", "p2.pkl", "p5.pkl"),
+    *("own.h5", "chunked.h5", "own.parquet", "lists.parquet", "own.arrow", "lists.feather", "v73.mat"),
 )
 
 
-@pytest.mark.parametrize(
-    ("name", "mapped"), [*((name, False) for name in NAMES), ("own.npz", True), ("deflated.npz", True)]
-)
-def test_a_mutated_file_gives_a_set_or_a_sentence(name, mapped, full, tmp_path, monkeypatch):
+MAPPED = ("own.npz", "deflated.npz", "own.h5", "chunked.h5")
+
+
+@pytest.mark.parametrize(("name", "mapped"), [*((name, False) for name in NAMES), *((name, True) for name in MAPPED)])
+def test_a_mutated_file_gives_a_set_or_a_sentence(name, mapped, full, mutate, tmp_path, monkeypatch):
     if mapped:
-        monkeypatch.setattr(npz, "MAP_FROM", 0)
-        monkeypatch.setattr(npz, "MEMORY_LIMIT", 100)
+        for module in (npz, hdf5):
+            monkeypatch.setattr(module, "MAP_FROM", 0)
+            monkeypatch.setattr(module, "MEMORY_LIMIT", 100)
     _originals(tmp_path, full)
     content = (tmp_path / name).read_bytes()
     rng = np.random.default_rng([len(name), mapped])
@@ -79,7 +83,7 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(name, mapped, full, tmp_path, 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(MUTATIONS):
-            target.write_bytes(_mutate(content, rng))
+            target.write_bytes(mutate(content, rng))
             try:
                 assert isinstance(read(target), PoseSet)
             except PosebenchError as error:

@@ -14,7 +14,7 @@ from posebench.errors import InputError
 from posebench.io import read, write
 from posebench.poses import PoseSet
 
-KEYED = (".npz", ".json", ".csv", ".pkl")
+KEYED = (".npz", ".json", ".csv", ".pkl", ".h5", ".parquet", ".arrow")
 
 
 @pytest.mark.parametrize("suffix", KEYED)
@@ -30,7 +30,7 @@ def test_every_fact_comes_back(suffix, dtype, joints, full, agree, tmp_path):
     assert back.notes == ()
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".json", ".pkl"])
+@pytest.mark.parametrize("suffix", [".npz", ".json", ".pkl", ".h5", ".parquet", ".arrow"])
 @pytest.mark.parametrize("per_frame", [False, True])
 def test_camera_facts_come_back(suffix, per_frame, full, agree, tmp_path):
     n = (6,) if per_frame else ()
