@@ -19,6 +19,7 @@ _HOMES = {
     "PosebenchError": "posebench.errors",
     "UsageError": "posebench.errors",
     "PoseSet": "posebench.poses",
+    "convert": "posebench.conversion",
     "Skeleton": "posebench.skeletons",
     "get_skeleton": "posebench.skeletons",
     "register_skeleton": "posebench.skeletons",
@@ -63,6 +64,7 @@ __all__ = ["__version__", *_MODULES, *sorted(_HOMES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from posebench import alignment as alignment
+    from posebench.conversion import convert as convert
     from posebench.errors import InputError as InputError
     from posebench.errors import MissingExtraError as MissingExtraError
     from posebench.errors import PosebenchError as PosebenchError

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError
-from posebench.skeletons import Skeleton, get_skeleton
+from posebench.skeletons import Skeleton, get_skeleton, named_skeleton
 
 Unit = Literal["mm", "m", "scale-free"]
 Reference = Literal["camera", "world", "canonical", "unknown"]
@@ -95,7 +95,7 @@ class PoseSet:
     valid : array of bool, (N, J), optional
         Which joints are known. Missing means all.
     skeleton : str or Skeleton, optional
-        What the joints are; None if unknown.
+        What the joints are, by name or .yaml file; None if unknown.
     unit : {"mm", "m", "scale-free"}, optional
         None if unknown.
     reference : {"camera", "world", "canonical", "unknown"}
@@ -167,6 +167,9 @@ class PoseSet:
         self.poses = as_poses(poses, source)
         n, j = self.poses.shape[:2]
         self.valid = self._mask(valid, (n, j))
+        # A file of poses names its skeleton; only the user may point to a file that defines one.
+        if isinstance(skeleton, str) and path is not None and "skeleton" not in self.stated:
+            skeleton = named_skeleton(skeleton)
         self.skeleton = None if skeleton is None else get_skeleton(skeleton)
         if self.skeleton is not None and len(self.skeleton) != j:
             raise InputError(

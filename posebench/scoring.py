@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench import __version__
+from posebench.conversion import convert_needed
 from posebench.errors import InputError, UsageError
 from posebench.kernels import map_chunks
 from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, ReductionKind
@@ -58,7 +59,8 @@ def score(
     Parameters
     ----------
     pred, gt : array (N, J, 3), PoseSet, or path
-        Plain arrays are mm in the camera reference, H36M-17 if they have 17 joints.
+        Plain arrays are mm in the camera reference, with the joints of the protocol's skeleton. Sets and files of
+        another skeleton are converted by joint name.
     protocol : str, path or Protocol
     metrics : sequence of str, optional
         Spellings such as ``"PCK@100"``; the protocol's own metrics by default.
@@ -90,9 +92,9 @@ def score(
     (47.059, 100.0)
     """
     with ThreadPoolExecutor(1) as background:
-        sides = [_load(pred, "pred"), _load(gt, "gt")]
-        hashes = [background.submit(_sha256, side.path) for side in sides]
         scorer = Scorer(protocol, metrics=metrics, also=also, allow_missing=allow_missing)
+        sides = [scorer._load(pred, "pred"), scorer._load(gt, "gt")]
+        hashes = [background.submit(_sha256, side.path) for side in sides]
         scorer.update(*sides, progress=progress)
         report = scorer.report()
         report.inputs = {
@@ -153,8 +155,8 @@ class Scorer:
         InputError
             As `score`. What was added before stays as it was.
         """
-        p = self._settle(as_poseset(pred, "pred"), "pred")
-        g = self._settle(as_poseset(gt, "gt"), "gt")
+        p = self._settle(self._as_poseset(pred, "pred"), "pred")
+        g = self._settle(self._as_poseset(gt, "gt"), "gt")
         if not len(g):
             raise InputError(f"{g.source} holds no poses")
         notes = [*p.notes, *g.notes]
@@ -266,28 +268,52 @@ class Scorer:
 
     # What can be compared
 
+    def _load(self, poses: Poses | str | Path, side: str) -> PoseSet:
+        if isinstance(poses, str | Path):
+            from posebench.io import read
+
+            return read(poses)
+        return self._as_poseset(poses, side)
+
+    def _as_poseset(self, poses: Poses, side: str) -> PoseSet:
+        """Plain arrays hold the joints of the protocol's skeleton, if they have as many; nobody said H36M-17."""
+        found = as_poseset(poses, side)
+        if isinstance(poses, PoseSet) or found.skeleton == self.protocol.skeleton:
+            return found
+        return found.replace(skeleton=None)
+
     def _settle(self, poses: PoseSet, side: str) -> PoseSet:
         """Skeleton and unit of one side, known or refused."""
         wanted = self.protocol.skeleton
         if poses.skeleton is None:
-            if poses.poses.shape[1] != len(wanted):
-                raise InputError(
-                    f"{poses.source} has {poses.poses.shape[1]} joints and does not say its skeleton; protocol "
-                    f"{self.protocol.name} scores {wanted.name} ({len(wanted)} joints): say it with "
-                    f"--{side}-skeleton NAME"
-                )
-            note = f"skeleton of {poses.source} assumed: {wanted.name}"
-            poses = poses.replace(skeleton=wanted, notes=(*poses.notes, note))
-            poses = settle_unit(poses, wanted, f"--{side}-unit", is_gt=side == "gt")
-            if poses.path is not None:
-                refuse_inhuman(poses, wanted, f"--{side}-skeleton")
-            return poses
-        if poses.skeleton != wanted:
+            return self._assume_skeleton(poses, side)
+        # A joint that nothing is measured from or at may be lacking.
+        roots = (self.protocol.pred_root, self.protocol.gt_root, wanted.joints[wanted.root])
+        needed = {*self.protocol.joints, *(root for root in roots if root is not None)}
+        # The unit is read off the joints as the file has them; what comes of them is still the file's.
+        settled = settle_unit(poses, poses.skeleton, f"--{side}-unit", is_gt=side == "gt")
+        return convert_needed(settled, wanted, needed).replace(path=poses.path)
+
+    def _assume_skeleton(self, poses: PoseSet, side: str) -> PoseSet:
+        wanted = self.protocol.skeleton
+        n_joints = poses.poses.shape[1]
+        if n_joints == 25 and poses.path is not None:
             raise InputError(
-                f"{poses.source} holds {poses.skeleton.name} poses, but protocol {self.protocol.name} scores "
-                f"{wanted.name}; convert the file to {wanted.name} first"
+                f"{poses.source} has 25 joints and does not say its skeleton; they may be BODY-25 or BODY_25B, in "
+                f"another order each: say it with --{side}-skeleton body25, --{side}-skeleton body25b or another NAME"
             )
-        return settle_unit(poses, wanted, f"--{side}-unit", is_gt=side == "gt")
+        if n_joints != len(wanted):
+            raise InputError(
+                f"{poses.source} has {n_joints} joints and does not say its skeleton; protocol "
+                f"{self.protocol.name} scores {wanted.name} ({len(wanted)} joints): say it with "
+                f"--{side}-skeleton NAME"
+            )
+        note = f"skeleton of {poses.source} assumed: {wanted.name}"
+        poses = poses.replace(skeleton=wanted, notes=(*poses.notes, note))
+        poses = settle_unit(poses, wanted, f"--{side}-unit", is_gt=side == "gt")
+        if poses.path is not None:
+            refuse_inhuman(poses, wanted, f"--{side}-skeleton")
+        return poses
 
     def _fit(self, pred: PoseSet, gt: PoseSet, notes: list[str]) -> tuple[Metric, ...]:
         """The metrics that these two sides can be scored by; what was asked for by name is refused aloud."""
@@ -527,14 +553,6 @@ def _unique(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
     if not metrics:
         raise UsageError("no metric was asked for")
     return tuple({metric.key: metric for metric in metrics}.values())
-
-
-def _load(poses: Poses | str | Path, name: str) -> PoseSet:
-    if isinstance(poses, str | Path):
-        from posebench.io import read
-
-        return read(poses)
-    return as_poseset(poses, name)
 
 
 def _sha256(path: str | None) -> str | None:

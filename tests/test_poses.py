@@ -72,7 +72,7 @@ def test_a_skeleton_is_named_or_given_and_must_fit() -> None:
     assert PoseSet(POSES, skeleton="H36M-17").skeleton is pb.get_skeleton("h36m17")
     with pytest.raises(InputError, match="the poses have 16 joints, but skeleton h36m17 has 17"):
         PoseSet(POSES[:, :16], skeleton="h36m17")
-    with pytest.raises(UsageError, match="there is no skeleton 'coco'; known are h36m17"):
+    with pytest.raises(UsageError, match="there is no skeleton 'coco'; known are 3dhp17"):
         PoseSet(POSES, skeleton="coco")
 
 

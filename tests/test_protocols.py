@@ -153,7 +153,7 @@ MALFORMED = [
     ({"definition": "standard"}, "definition: expected the fields"),
     ({"pooling": "mean"}, "pooling is 'mean', expected one of frame, joint, action, sequence"),
     ({"pooling": ["frame"]}, "pooling is"),
-    ({"skeleton": "coco17"}, "there is no skeleton 'coco17'"),
+    ({"skeleton": "coco18"}, "there is no skeleton 'coco18'"),
     ({"skeleton": None}, "there is no skeleton"),
     ({"joints": ["pelvis", "tail"]}, "no joint 'tail'"),
     ({"joints": []}, "expected a list of names"),

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-Pred = Annotated[Path, typer.Option("--pred", help="Predictions: .npz, .npy, .json, .csv or .pkl.", show_default=False)]
+Pred = Annotated[
+    Path, typer.Option("--pred", help="Predictions: .npz, .npy, .json, .csv, .pkl and others.", show_default=False)
+]
 Gt = Annotated[Path, typer.Option("--gt", help="Ground truth, same formats.", show_default=False)]
 ProtocolName = Annotated[
     str, typer.Option("--protocol", help="Name of a protocol (posebench protocols list), or a .yaml file.")
@@ -17,7 +19,8 @@ PredUnit = Annotated[
 ]
 GtUnit = Annotated[str | None, typer.Option("--gt-unit", help="mm or m; believed over the file.", show_default=False)]
 PredSkeleton = Annotated[
-    str | None, typer.Option("--pred-skeleton", help="What the predicted joints are.", show_default=False)
+    str | None,
+    typer.Option("--pred-skeleton", help="What the predicted joints are: a name or a .yaml file.", show_default=False),
 ]
 GtSkeleton = Annotated[
     str | None, typer.Option("--gt-skeleton", help="What the ground truth's joints are.", show_default=False)

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from posebench.errors import InputError, UsageError
 from posebench.skeletons import Skeleton, get_skeleton
+from posebench.strict_yaml import strict_loader as _strict_loader
 
 Pooling = Literal["frame", "joint", "action", "sequence"]
 
@@ -124,21 +125,6 @@ def _load(path: Path) -> Protocol:
     except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     return _parse(data, str(path))
-
-
-def _strict_loader() -> Any:
-    """PyYAML's safe loader, but a key that stands twice is an error instead of the last one winning."""
-    import yaml
-
-    class Strict(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise yaml.YAMLError(f"the field {key!r} stands twice")
-            return super().construct_mapping(node, deep)
-
-    return Strict
 
 
 def _parse(data: Any, where: str) -> Protocol:

@@ -153,13 +153,13 @@ def test_joints_in_another_order(score) -> None:
 
 def test_a_skeleton_nobody_knows(score) -> None:
     pred, _ = pair(12)
-    np.savez("set.npz", poses=pred, unit="mm", skeleton="coco17")
-    refused(score(pred="set.npz"), "set.npz: there is no skeleton 'coco17'")
+    np.savez("set.npz", poses=pred, unit="mm", skeleton="coco18")
+    refused(score(pred="set.npz"), "set.npz: there is no skeleton 'coco18'")
 
 
 def test_the_way_out_of_an_unknown_skeleton_is_an_option_of_the_command(score) -> None:
     pred, _ = pair(12)
-    np.savez("set.npz", poses=pred, unit="mm", skeleton="coco17")
+    np.savez("set.npz", poses=pred, unit="mm", skeleton="coco18")
     assert "skeleton=" not in score(pred="set.npz").sentence
 
 

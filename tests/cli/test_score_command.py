@@ -153,7 +153,7 @@ def test_a_unit_said_against_the_file_is_noted(score) -> None:
         ("--pred-unit", "cm", "there is no unit 'cm'; known are mm, m, scale-free"),
         ("--gt-unit", "", "there is no unit ''"),
         ("--gt-unit", "scale-free", "ground truth must be in mm or m"),
-        ("--pred-skeleton", "coco17", "there is no skeleton 'coco17'; known are h36m17"),
+        ("--pred-skeleton", "coco18", "there is no skeleton 'coco18'; known are 3dhp17"),
         ("--pred-reference", "image", "there is no reference 'image'"),
         ("--pred-reference", "world", "is in the world reference and gt.npz in the camera"),
         ("--gt-origin", "pelvis", "there is no origin 'pelvis'"),

@@ -92,10 +92,10 @@ def test_a_stated_skeleton_is_believed(tmp_path, real) -> None:
     assert pb.score(path, path).notes == []
 
 
-def test_another_skeleton_than_the_protocols_is_refused() -> None:
+def test_a_skeleton_without_the_protocols_joints_is_refused() -> None:
     _, gt = pair(2)
     other = pb.Skeleton("other17", tuple("abcdefghijklmnopq"), (-1, *range(16)), 0, (), {})
-    with pytest.raises(pb.InputError, match="holds other17 poses, but protocol standard scores h36m17"):
+    with pytest.raises(pb.InputError, match="other17 poses, which cannot be converted to h36m17: they lack pelvis, "):
         pb.score(poseset(gt, skeleton=other), gt)
 
 
