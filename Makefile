@@ -33,8 +33,7 @@ lint: $(TEST)/.installed
 	$(TEST)/bin/mypy
 
 bench: $(TEST)/.installed
-	@set -e; for script in benchmarks/bench_*.py; do \
-		test -e "$$script" || { echo "benchmarks/ holds no bench_*.py" >&2; exit 1; }; \
+	@set -e; for script in benchmarks/*.py; do \
 		$(TEST)/bin/python "$$script"; \
 	done
 
