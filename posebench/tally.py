@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.kernels import PoseFlag
-from posebench.metrics.fields import Floats, Setup, error_fields, in_mm
+from posebench.metrics.fields import ACROSS_FRAMES, Floats, Setup, error_fields, in_mm, reduce_metric
 from posebench.metrics.motion import MotionState, error_vectors
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.metrics.structure import SpreadState
@@ -53,26 +53,19 @@ class Tally:
         frames: npt.NDArray[np.int64] | None,
     ) -> npt.NDArray[np.uint16]:
         """Add poses (N, J, 3), each of a cell numbered from 0; returns their flags, to be judged by the caller."""
-        from posebench.kernels.reductions import reduce_field
-
         fields, flags = error_fields(self.metrics, pred, gt, valid, self.setup)
         self._grow(int(cells.max(initial=-1)) + 1)
-        unscorable = (flags & int(PoseFlag.UNSCORABLE)) != 0
         values = np.empty(len(flags))
         for m, metric in enumerate(self.metrics):
-            errors = fields.get((metric.field, metric.alignment))
-            if errors is None:
+            if metric.field in ACROSS_FRAMES:
                 continue
-            if metric.field is not FieldKind.JOINTS:
-                errors[unscorable] = np.nan
             cell_sums = np.zeros((len(self.sums), 4))
-            thresholds = np.array(metric.reduction.thresholds, np.float64)
-            reduce_field(errors, int(metric.reduction.kind), thresholds, cells, values, cell_sums, self.items[m])
+            reduce_metric(metric, fields, flags, cells, values, cell_sums, self.items[m])
             self.sums[:, m] += cell_sums
         self._count(flags, valid)
         if self.motion is not None or self.spread is not None:
             p, g, known = in_mm(pred, gt, valid, self.setup)
-            known = known & ~unscorable[:, None]
+            known = known & ((flags & int(PoseFlag.UNSCORABLE)) == 0)[:, None]
             if self.spread is not None:
                 self.spread.update(p, g, known, self.setup, cells)
             if self.motion is not None:

@@ -119,7 +119,7 @@ def _solve_by_svd(
     p = pred[rows].astype(np.float64) * pred_unit
     g = gt[rows].astype(np.float64) * gt_unit
     mask = np.ones((len(rows), len(joints)), np.bool_) if valid is None else valid[rows][:, joints]
-    no_root = np.zeros(len(rows), np.bool_) | ((flags[rows] & int(PoseFlag.ROOT_INVALID)) != 0)
+    no_root = (flags[rows] & int(PoseFlag.ROOT_INVALID)) != 0
     for f, alignment in enumerate(alignments):
         if not alignment.needs_rotation:
             continue

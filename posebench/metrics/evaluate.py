@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from posebench.errors import InputError, UsageError
 from posebench.kernels import PoseFlag, map_chunks
-from posebench.metrics.fields import ACROSS_FRAMES, Setup, error_fields
+from posebench.metrics.fields import ACROSS_FRAMES, Setup, error_fields, reduce_metric
 from posebench.metrics.grammar import MetricSpec
 from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
 from posebench.poses import PoseSet
@@ -99,6 +99,8 @@ def per_pose(
     >>> sorted(per_pose(gt, gt))
     ['MPJPE', 'NMPJPE', 'PMPJPE']
     """
+    if isinstance(metrics, str) or not metrics:
+        raise UsageError(f"metrics is {metrics!r}, expected a list of spellings, as in ['MPJPE', 'PCK@100']")
     chosen = [resolve(metric) for metric in metrics]
     for metric in chosen:
         if metric.field in ACROSS_FRAMES:
@@ -118,26 +120,19 @@ def _pose_values(
 ) -> npt.NDArray[np.float64]:
     """Values (M, N) of every metric for every pose."""
     p, g, mask = pair(pred, gt, valid)
-    setups = [make_setup(p, g, root, joints, skeleton, metric) for metric in metrics]
+    for metric in metrics:  # all share one setup; making it for each checks what each of them needs
+        setup = make_setup(p, g, root, joints, skeleton, metric)
     values = np.empty((len(metrics), len(g)))
 
     def fill(rows: slice) -> None:
-        from posebench.kernels.reductions import reduce_field
-
         known = None if mask is None else mask[rows]
-        fields, flags = error_fields(metrics, p.take(rows), g.poses[rows], known, setups[0])
+        fields, flags = error_fields(metrics, p.take(rows), g.poses[rows], known, setup)
         numbers = np.arange(rows.start, rows.stop)
-        refuse_non_finite(flags, p, g, numbers, numbers, setups[0], mask)
-        unscorable = (flags & int(PoseFlag.UNSCORABLE)) != 0
+        refuse_non_finite(flags, p, g, numbers, numbers, setup, mask)
         cells = np.zeros(len(flags), np.int64)
         for m, metric in enumerate(metrics):
-            field = fields[metric.field, metric.alignment]
-            # A degenerate ground truth is out of every mean, whatever is asked.
-            if metric.field is not FieldKind.JOINTS:
-                field[unscorable] = np.nan
-            thresholds = np.array(metric.reduction.thresholds, np.float64)
-            sums = np.zeros((1, 4)), np.zeros((field.shape[1], 2))
-            reduce_field(field, int(metric.reduction.kind), thresholds, cells, values[m, rows], *sums)
+            items = fields[metric.field, metric.alignment].shape[1]
+            reduce_metric(metric, fields, flags, cells, values[m, rows], np.zeros((1, 4)), np.zeros((items, 2)))
 
     for _ in map_chunks(fill, len(g)):
         pass

@@ -108,6 +108,26 @@ def error_fields(
     return fields, result.flags
 
 
+def reduce_metric(
+    metric: Metric,
+    fields: dict[FieldKey, Floats],
+    flags: npt.NDArray[np.uint16],
+    cells: npt.NDArray[np.int64],
+    values: Floats,
+    cell_sums: Floats,
+    item_sums: Floats,
+) -> None:
+    """Fill values (N,) with a metric's value per pose and add to its sums; `kernels.reductions` says what they are."""
+    from posebench.kernels.reductions import reduce_field
+
+    field = fields[metric.field, metric.alignment]
+    if metric.field is not FieldKind.JOINTS:
+        # A degenerate ground truth is out of every mean; the kernels have seen to it for fields of joints.
+        field[(flags & int(PoseFlag.UNSCORABLE)) != 0] = np.nan
+    thresholds = np.array(metric.reduction.thresholds, np.float64)
+    reduce_field(field, int(metric.reduction.kind), thresholds, cells, values, cell_sums, item_sums)
+
+
 def in_mm(
     pred: npt.NDArray[Any], gt: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, setup: Setup
 ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

@@ -25,6 +25,7 @@ from posebench.metrics import (
     nmpjpe,
     npck,
     pck,
+    per_pose,
     pmpjpe,
     symmetry_error,
     worst_joint,
@@ -352,3 +353,9 @@ def test_no_pose_of_an_incomplete_chunk_is_dropped(n, seed):
     pred = gt.copy()
     pred[-1, 1, 0] += 300 * n
     assert mpjpe(pred, gt) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("metrics", ["MPJPE", [], ()], ids=["a lone spelling", "an empty list", "an empty tuple"])
+def test_per_pose_wants_a_list_of_metrics(metrics):
+    with pytest.raises(UsageError, match="expected a list of spellings"):
+        per_pose(PRED, GT, metrics)
