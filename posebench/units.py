@@ -131,9 +131,12 @@ def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
         refuse(f"its {bone} is {middle[odd[0]]:.0f} mm long, which no person's is")
     if {"pelvis", "LHip", "RHip"} <= set(skeleton.joints):
         pelvis, left, right = (skeleton.index(joint) for joint in ("pelvis", "LHip", "RHip"))
+        if poses.valid is not None:
+            sample = sample[poses.valid[rows][:, [pelvis, left, right]].all(1)]
         away = np.linalg.norm(sample[:, pelvis] - (sample[:, left] + sample[:, right]) / 2, axis=1) * factor
-        if np.nanmedian(away) > PELVIS_MM and middle.max() >= BONE_MM[0]:
-            refuse(f"its pelvis lies {np.nanmedian(away):.0f} mm from the middle of the hips")
+        away = away[np.isfinite(away)]
+        if len(away) and np.median(away) > PELVIS_MM and middle.max() >= BONE_MM[0]:
+            refuse(f"its pelvis lies {np.median(away):.0f} mm from the middle of the hips")
 
 
 def _totals(poses: PoseSet, limbs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import posebench as pb
-from posebench.units import settle_unit
+from posebench.io import read
+from posebench.resources import resource
+from posebench.skeletons import H36M17
+from posebench.units import refuse_inhuman, settle_unit
 from tests.support.poses import people
 
 H36M = pb.get_skeleton("h36m17")
@@ -235,3 +238,12 @@ def test_a_set_in_memory_that_does_not_say_its_unit_is_measured_like_a_file() ->
     report = pb.score(pb.PoseSet(gt / 1000, skeleton="h36m17", reference="camera"), gt)
     assert report.metrics["MPJPE"].value == pytest.approx(0, abs=1e-9)
     assert "inferred: m" in report.notes[0]
+
+
+def test_a_pelvis_that_is_never_valid_raises_no_doubt_about_the_order_of_the_joints(tmp_path):
+    shipped = read(resource("examples", "pose2sim", "gt.npz"))
+    valid = np.ones(shipped.poses.shape[:2], bool)
+    valid[:, 0] = False
+    poses = np.where(valid[..., None], shipped.poses, np.nan)
+    np.savez(tmp_path / "gt.npz", poses=poses, valid=valid, unit="mm")
+    refuse_inhuman(read(tmp_path / "gt.npz"), H36M17, "--gt-skeleton")  # a warning would be an error
