@@ -12,8 +12,6 @@ __version__ = "0.1.0"
 
 #: Public name -> module that holds it. tests/public_names.txt is the checked-in list that must not shrink.
 _HOMES = {
-    "ErrorFields": "posebench.kernels",
-    "Alignment": "posebench.kernels",
     "InputError": "posebench.errors",
     "MissingExtraError": "posebench.errors",
     "PosebenchError": "posebench.errors",
@@ -71,8 +69,6 @@ if TYPE_CHECKING:
     from posebench.errors import UsageError as UsageError
     from posebench.io import read as read
     from posebench.io import write as write
-    from posebench.kernels import Alignment as Alignment
-    from posebench.kernels import ErrorFields as ErrorFields
     from posebench.metrics import MetricSpec as MetricSpec
     from posebench.metrics import auc as auc
     from posebench.metrics import axis_error as axis_error
