@@ -1,7 +1,8 @@
 """Conversion of poses from one skeleton to another, by joint name.
 
 A joint of the wanted skeleton is the joint of the same name; failing that it is taken from `SOURCES`, the one table
-of what may stand in for what. A joint that neither gives is missing and the conversion refused: no joint is made up.
+of what may stand in for what, from the first alternative that the poses have. A joint that none gives is missing and
+the conversion refused: no joint is made up.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from posebench.errors import InputError
 from posebench.poses import PoseSet
 from posebench.skeletons import Skeleton, get_skeleton
 
-#: Joint -> the joints that it is the mean of. One joint stands for the same spot under another definition: Human3.6M's
-#: head ends near the crown, and what the field calls its nose lies inside the head, where MPI-INF-3DHP has its head.
-SOURCES: dict[str, tuple[str, ...]] = {
-    "pelvis": ("LHip", "RHip"),
-    "thorax": ("LShoulder", "RShoulder"),
-    "spine": ("pelvis", "thorax"),
-    "neck": ("LShoulder", "RShoulder"),
-    "head": ("head_top",),
-    "head_top": ("head",),
-    "nose": ("head_3dhp",),
-    "head_3dhp": ("nose",),
+#: Joint -> alternatives, each the joints that it is the mean of. One joint stands for the same spot under another
+#: definition: Human3.6M's head ends near the crown, and what the field calls its nose is the joint that carries the
+#: head, near the upper neck and where MPI-INF-3DHP has its head; the tip of the nose (`nose_tip`) is 15 cm away.
+SOURCES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "pelvis": (("LHip", "RHip"),),
+    "thorax": (("LShoulder", "RShoulder"),),
+    "spine": (("pelvis", "thorax"),),
+    "neck": (("LShoulder", "RShoulder"),),
+    "head": (("head_top",),),
+    "head_top": (("head",),),
+    "nose": (("head_3dhp",), ("upper_neck",)),
+    "head_3dhp": (("nose",),),
 }
 
 
@@ -69,6 +71,17 @@ def convert(poses: PoseSet, skeleton: str | Path | Skeleton) -> PoseSet:
     wanted = get_skeleton(skeleton)
     found = convert_needed(poses, wanted, wanted.joints)
     return found if found is poses else found.replace(path=None)  # no longer what stands in the file
+
+
+def missing_joints(held: Skeleton, wanted: Skeleton) -> tuple[str, ...]:
+    """The joints of a wanted skeleton that another one neither holds nor gives.
+
+    Examples
+    --------
+    >>> missing_joints(get_skeleton("coco17"), get_skeleton("h36m17"))
+    ('nose', 'head')
+    """
+    return tuple(joint for joint in wanted.joints if held != wanted and _recipe(joint, held, ()) is None)
 
 
 def convert_needed(poses: PoseSet, wanted: Skeleton, needed: Collection[str]) -> PoseSet:
@@ -149,9 +162,12 @@ def _recipe(joint: str, held: Skeleton, asked: tuple[str, ...]) -> _Recipe | Non
         return _Recipe(joint, held.joints.index(joint))
     if joint not in SOURCES or joint in asked:
         return None
-    parts = [_recipe(part, held, (*asked, joint)) for part in SOURCES[joint]]
-    known = tuple(part for part in parts if part is not None)
-    return _Recipe(joint, None, known) if len(known) == len(parts) else None
+    for alternative in SOURCES[joint]:
+        parts = [_recipe(part, held, (*asked, joint)) for part in alternative]
+        known = tuple(part for part in parts if part is not None)
+        if len(known) == len(parts):
+            return _Recipe(joint, None, known)
+    return None
 
 
 def _note(source: str, held: Skeleton, wanted: Skeleton, recipes: list[_Recipe | None]) -> str:
@@ -163,4 +179,4 @@ def _note(source: str, held: Skeleton, wanted: Skeleton, recipes: list[_Recipe |
     return f"{source} converted from {held.name} to {wanted.name}: {how}"
 
 
-__all__ = ["SOURCES", "convert", "convert_needed"]
+__all__ = ["SOURCES", "convert", "convert_needed", "missing_joints"]

@@ -61,7 +61,7 @@ def test_the_conversions_between_two_skeletons_are_these() -> None:
         ("coco_wholebody_body", "body25"), ("coco_wholebody_body", "coco17"), ("coco_wholebody_body", "panoptic19"),
         ("h36m17", "3dhp17"), ("h36m17", "lsp14"),
         ("h36m32", "3dhp17"), ("h36m32", "h36m17"), ("h36m32", "lsp14"),
-        ("mpii16", "lsp14"),
+        ("mpii16", "3dhp17"), ("mpii16", "h36m17"), ("mpii16", "lsp14"),
         ("panoptic19", "coco17"),
     }  # fmt: skip
 
@@ -112,7 +112,7 @@ def test_derived_joints_are_exact_and_noted() -> None:
     np.testing.assert_array_equal(at(after, "head"), at(before, "head_top"))
     assert after.notes == (
         "wild.npz converted from body25b to h36m17: pelvis is the middle of LHip, RHip; spine is the middle of pelvis, "
-        "thorax; thorax is the middle of LShoulder, RShoulder; head is head_top",
+        "thorax; thorax is the middle of LShoulder, RShoulder; nose is upper_neck; head is head_top",
     )
 
 
@@ -138,11 +138,11 @@ def test_what_is_derived_comes_from_both_sides_or_from_one_joint() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "missing"),
     [
-        ("coco17", "h36m17", "head"),
-        ("blazepose33", "h36m17", "head"),
+        ("coco17", "h36m17", "nose, head"),
+        ("blazepose33", "h36m17", "nose, head"),
         ("smpl24", "h36m17", "nose, head"),
-        ("mpii16", "h36m17", "nose"),
-        ("h36m17", "coco17", "LEye, REye, LEar, REar"),
+        ("lsp14", "h36m17", "nose"),
+        ("h36m17", "coco17", "nose_tip, LEye, REye, LEar, REar"),
         ("body25", "body25b", "upper_neck, head_top"),
         ("h36m17", "mpii16", "upper_neck"),
     ],
@@ -206,7 +206,7 @@ def test_keys_and_facts_are_kept_and_nothing_is_changed_in_place() -> None:
 def test_the_depth_of_another_root_is_left_out() -> None:
     after = pb.convert(sample("coco17", root_depth=[1.0, 2.0, 3.0], source="a"), "panoptic19")
     assert after.root_depth is None
-    assert after.notes[-1] == "root_depth of a left out: it was that of nose"
+    assert after.notes[-1] == "root_depth of a left out: it was that of nose_tip"
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -260,7 +260,7 @@ def test_a_converted_file_in_metres_scores_the_same(tmp_path) -> None:
 
 def test_missing_joints_are_named_when_a_file_is_scored(tmp_path) -> None:
     pb.write(sample("coco17"), tmp_path / "pred.npz")
-    with pytest.raises(pb.InputError, match=r"pred.npz holds coco17 poses, .* they lack head$"):
+    with pytest.raises(pb.InputError, match=r"pred.npz holds coco17 poses, .* they lack nose, head$"):
         pb.score(tmp_path / "pred.npz", pair(3)[1])
 
 
@@ -268,7 +268,7 @@ def test_joints_that_are_not_scored_may_be_missing() -> None:
     pred, gt = pair(20)
     coco = pb.get_skeleton("coco17")
     poses = np.zeros((20, 17, 3))
-    for joint in ("nose", *LIMBS):
+    for joint in LIMBS:
         poses[:, coco.index(joint)] = pred[:, H36M.index(joint)]
     limbs = protocol(joints=tuple(LIMBS))
     report = pb.score(pb.PoseSet(poses, skeleton="coco17", unit="mm", reference="camera"), gt, protocol=limbs)
@@ -276,7 +276,7 @@ def test_joints_that_are_not_scored_may_be_missing() -> None:
     by_hand[:, 0] = (by_hand[:, 1] + by_hand[:, 4]) / 2
     by_hand[:, 8] = (by_hand[:, 11] + by_hand[:, 14]) / 2
     assert values_of(report) == pytest.approx(values_of(pb.score(by_hand, gt, protocol=limbs)), rel=1e-12)
-    assert report.notes[0].endswith("without head")
+    assert report.notes[0].endswith("without nose, head")
     assert report.coverage.scored == 20
     flipped = pb.score(pred, pb.PoseSet(poses, skeleton="coco17", unit="mm", reference="camera"), protocol=limbs)
     assert (flipped.coverage.scored, flipped.coverage.invalid_joints) == (20, 0)

@@ -168,12 +168,28 @@ def test_body_25_is_not_body_25b() -> None:
     one, other = pb.get_skeleton("BODY-25"), pb.get_skeleton("BODY_25B")
     assert one != other
     assert one.joints[:9] == (
-        "nose", "neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "pelvis",
+        "nose_tip", "neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "pelvis",
     )  # fmt: skip
     assert other.joints == (
-        "nose", "LEye", "REye", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist",
+        "nose_tip", "LEye", "REye", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist",
         "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle", "upper_neck", "head_top",
         "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel",
+    )  # fmt: skip
+
+
+def test_the_17_of_h36m32_and_3dhp28_are_where_every_code_takes_them() -> None:
+    h36m32, dhp28 = pb.get_skeleton("h36m32").joints, pb.get_skeleton("3dhp28").joints
+    moving = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
+    assert tuple(h36m32[i] for i in moving) == H36M17.joints
+    relevant = [8, 6, 15, 16, 17, 10, 11, 12, 24, 25, 26, 19, 20, 21, 5, 4, 7]  # from 1 on, as in MATLAB
+    assert tuple(dhp28[i - 1] for i in relevant) == pb.get_skeleton("3dhp17").joints
+
+
+def test_eyes_and_ears_of_panoptic19_go_side_by_side() -> None:
+    """As its README has it since 2020; before, it gave right eye, left eye, right ear, left ear."""
+    assert pb.get_skeleton("panoptic19").joints == (
+        "neck", "nose_tip", "pelvis", "LShoulder", "LElbow", "LWrist", "LHip", "LKnee", "LAnkle",
+        "RShoulder", "RElbow", "RWrist", "RHip", "RKnee", "RAnkle", "LEye", "LEar", "REye", "REar",
     )  # fmt: skip
 
 
