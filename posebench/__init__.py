@@ -28,7 +28,9 @@ _HOMES = {
     "get_protocol": "posebench.protocols",
     "protocol_names": "posebench.protocols",
     "Report": "posebench.report",
+    "ProtocolReports": "posebench.scoring",
     "Scorer": "posebench.scoring",
+    "score_protocols": "posebench.scoring",
     "score": "posebench.scoring",
     "MetricSpec": "posebench.metrics",
     "families": "posebench.metrics",
@@ -94,8 +96,10 @@ if TYPE_CHECKING:
     from posebench.protocols import get_protocol as get_protocol
     from posebench.protocols import protocol_names as protocol_names
     from posebench.report import Report as Report
+    from posebench.scoring import ProtocolReports as ProtocolReports
     from posebench.scoring import Scorer as Scorer
     from posebench.scoring import score as score
+    from posebench.scoring import score_protocols as score_protocols
     from posebench.skeletons import Skeleton as Skeleton
     from posebench.skeletons import get_skeleton as get_skeleton
     from posebench.skeletons import register_skeleton as register_skeleton

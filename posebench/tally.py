@@ -37,7 +37,7 @@ class Tally:
 
     def __post_init__(self) -> None:
         self.sums = np.zeros((0, len(self.metrics), 4))
-        self.items = [np.zeros((len(self.setup.items(metric.field)), 2)) for metric in self.metrics]
+        self.items = [np.zeros((len(self.setup.metric_items(metric)), 2)) for metric in self.metrics]
         kinds = {metric.field for metric in self.metrics}
         if kinds & {FieldKind.VELOCITY, FieldKind.ACCELERATION}:
             self.motion = MotionState(len(self.setup.joints))
@@ -60,7 +60,8 @@ class Tally:
             if metric.field in ACROSS_FRAMES:
                 continue
             cell_sums = np.zeros((len(self.sums), 4))
-            reduce_metric(metric, fields, flags, cells, values, cell_sums, self.items[m])
+            columns = self.setup.columns(metric)
+            reduce_metric(metric, fields, flags, cells, values, cell_sums, self.items[m], columns)
             self.sums[:, m] += cell_sums
         self._count(flags, valid)
         if self.motion is not None or self.spread is not None:

@@ -12,7 +12,7 @@ Pred = Annotated[
 ]
 Gt = Annotated[Path, typer.Option("--gt", help="Ground truth, same formats.", show_default=False)]
 ProtocolName = Annotated[
-    str, typer.Option("--protocol", help="Name of a protocol (posebench protocols list), or a .yaml file.")
+    str, typer.Option("--protocol", help="Name of a protocol (posebench protocols list), a .yaml file, or all.")
 ]
 PredUnit = Annotated[
     str | None, typer.Option("--pred-unit", help="mm, m or scale-free; believed over the file.", show_default=False)

@@ -14,6 +14,7 @@ from posebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from posebench.metrics import Metric
+    from posebench.poses import PoseSet
     from posebench.report import Report
 
 
@@ -33,7 +34,9 @@ def score(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            "--by", help="Group by action, subject, sequence, camera, joint, part; repeatable.", show_default=False
+            "--by",
+            help="Group by action, subject, sequence, camera, joint, part, or what the protocol adds; repeatable.",
+            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -80,7 +83,9 @@ def score(
     gates = [_gate(text, over=True) for text in fail_over or ()] + [
         _gate(text, over=False) for text in fail_under or ()
     ]
-    chosen = get_protocol(protocol)
+    if protocol == "all":
+        _refuse_with_all(metric=metric, by=by, fail_over=fail_over, fail_under=fail_under)
+    chosen = get_protocol("standard" if protocol == "all" else protocol)
     metrics = None if metric is None else [resolve(name) for name in metric]
     asked = {m.key for m in (map(resolve, chosen.metrics) if metrics is None else metrics)}
     also = [gated for gated, _, _ in gates if gated.key not in asked]
@@ -88,10 +93,14 @@ def score(
     from posebench.cli.progress import announce_compilation, progress_bar
     from posebench.io import read
     from posebench.scoring import score as score_sets
+    from posebench.scoring.scorer import available_groups
 
     p = read(pred, skeleton=pred_skeleton, unit=pred_unit, reference=pred_reference, origin=pred_origin, fps=fps)
     g = read(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, origin=gt_origin, fps=fps)
-    available = [*(key for key in g.keys if key != "frame"), "joint", "part"]
+    if protocol == "all":
+        _score_all(p, g, outputs, allow_missing)
+        return
+    available = available_groups(chosen, tuple(g.keys))
     for group in groups:
         if group not in available:
             raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
@@ -100,13 +109,39 @@ def score(
         report = score_sets(
             p, g, protocol=chosen, metrics=metrics, also=also, allow_missing=allow_missing, progress=progress
         )
-    for note in report.notes:
-        # File names may hold bytes that are no text.
-        print(f"posebench: note: {note.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    _say_notes(report.notes)
+    groups = groups or report.default_groups
     print_report(report, groups)
     for path in outputs:
         report.save(path, by=groups)
     _judge(report, gates)
+
+
+def _refuse_with_all(**options: object) -> None:
+    """Options that mean something under one protocol only."""
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"--{name.replace('_', '-')} needs one protocol; name it instead of --protocol all")
+
+
+def _score_all(pred: PoseSet, gt: PoseSet, outputs: tuple[Path, ...], allow_missing: bool) -> None:
+    """Score under every protocol that fits, and print one table."""
+    from posebench.cli.progress import announce_compilation, progress_bar
+    from posebench.report.many import print_reports
+    from posebench.scoring import score_protocols
+
+    announce_compilation()
+    with progress_bar("scoring", len(gt)) as progress:
+        found = score_protocols(pred, gt, allow_missing=allow_missing, progress=progress)
+    print_reports(found.reports, found.refused)
+    for path in outputs:
+        found.save(path)
+
+
+def _say_notes(notes: list[str]) -> None:
+    for note in notes:
+        # File names may hold bytes that are no text.
+        print(f"posebench: note: {note.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
 
 
 def _refuse_unwritable(path: Path, inputs: tuple[Path, ...]) -> None:

@@ -14,6 +14,7 @@ class ReductionKind(IntEnum):
     SHARE_UP_TO = 3  # percent of items <= threshold
     AREA = 4  # mean over thresholds of SHARE_BELOW
     AREA_CONTINUOUS = 5  # mean of clip(1 - error / threshold, 0, 1), in percent
+    AREA_TRAPEZOID = 7  # trapezoidal mean over thresholds of SHARE_UP_TO
     POSE_AREA = 6  # max(0, threshold - worst item): area under "worst error < t" for t from 0 to threshold
 
 

@@ -18,6 +18,7 @@ _WORST = int(ReductionKind.WORST)
 _SHARE_BELOW = int(ReductionKind.SHARE_BELOW)
 _SHARE_UP_TO = int(ReductionKind.SHARE_UP_TO)
 _AREA = int(ReductionKind.AREA)
+_AREA_TRAPEZOID = int(ReductionKind.AREA_TRAPEZOID)
 _AREA_CONTINUOUS = int(ReductionKind.AREA_CONTINUOUS)
 
 
@@ -55,7 +56,13 @@ def reduce_field(field, kind, thresholds, cells, values, cell_sums, item_sums): 
                         count += 1
                         item_totals[k] += error
                         item_counts[k] += 1.0
-        elif kind == _SHARE_BELOW or kind == _SHARE_UP_TO or kind == _AREA or kind == _AREA_CONTINUOUS:
+        elif (
+            kind == _SHARE_BELOW
+            or kind == _SHARE_UP_TO
+            or kind == _AREA
+            or kind == _AREA_TRAPEZOID
+            or kind == _AREA_CONTINUOUS
+        ):
             if kind == _SHARE_BELOW:
                 for k in range(n_items):
                     scores[k] = 100.0 if field[i, k] < limit else 0.0
@@ -71,6 +78,16 @@ def reduce_field(field, kind, thresholds, cells, values, cell_sums, item_sums): 
                         scores[k] += 1.0 if field[i, k] < threshold else 0.0
                 for k in range(n_items):
                     scores[k] *= 100.0 / n_thresholds
+            elif kind == _AREA_TRAPEZOID:
+                for k in range(n_items):
+                    scores[k] = 0.0
+                for t in range(n_thresholds):
+                    threshold = thresholds[t]
+                    weight = 0.5 if t == 0 or t == n_thresholds - 1 else 1.0
+                    for k in range(n_items):
+                        scores[k] += weight if field[i, k] <= threshold else 0.0
+                for k in range(n_items):
+                    scores[k] *= 100.0 / (n_thresholds - 1)
             else:
                 for k in range(n_items):
                     scores[k] = 100.0 * (1.0 - field[i, k] / limit) if field[i, k] < limit else 0.0

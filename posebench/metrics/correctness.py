@@ -82,7 +82,7 @@ def _share(arguments: Arguments, family: Family, alignment: Alignment, inside: s
         "mean of PCK over thresholds; strict <, so that a perfect prediction scores 96.77 over 0:150:5",
         *_PERCENT,
         source=_PCK_SOURCE,
-        arguments="start:stop:step or continuous=limit",
+        arguments="start:stop:step, trapezoid, or continuous=limit",
     )
 )
 def _auc(spec: MetricSpec, family: Family) -> Metric:
@@ -96,7 +96,7 @@ def _auc(spec: MetricSpec, family: Family) -> Metric:
         *_PERCENT,
         source=_PCK_SOURCE,
         aliases=("N-AUC",),
-        arguments="start:stop:step or continuous=limit",
+        arguments="start:stop:step, trapezoid, or continuous=limit",
     )
 )
 def _nauc(spec: MetricSpec, family: Family) -> Metric:
@@ -111,7 +111,13 @@ def _area(spec: MetricSpec, family: Family, alignment: Alignment) -> Metric:
         reduction = Reduction(ReductionKind.AREA_CONTINUOUS, (limit,))
     else:
         inside, values = arguments.thresholds("0:150:5")
-        reduction = Reduction(ReductionKind.AREA, values)
+        if arguments.flag("trapezoid"):
+            if len(values) < 2:
+                raise UsageError(f"metric {spec}: the trapezoid needs two thresholds or more")
+            inside += ",trapezoid"
+            reduction = Reduction(ReductionKind.AREA_TRAPEZOID, values)
+        else:
+            reduction = Reduction(ReductionKind.AREA, values)
     arguments.done()
     key = spelling(family.name, None, inside)
     return Metric(key, family, FieldKind.JOINTS, alignment, reduction, alignment_needs(alignment), family.unit)

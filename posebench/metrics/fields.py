@@ -35,6 +35,17 @@ class Setup:
     pred_unit: float = 1.0
     gt_unit: float = 1.0
     skeleton: Skeleton | None = None
+    #: Metrics that are taken over some of the joints only, by their place in `joints`.
+    metric_columns: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    def columns(self, metric: Metric) -> tuple[int, ...] | None:
+        """Which items of its field a metric is taken over; None for all."""
+        return dict(self.metric_columns).get(metric.key)
+
+    def metric_items(self, metric: Metric) -> tuple[str, ...]:
+        """Names of the items that a metric is taken over."""
+        names, columns = self.items(metric.field), self.columns(metric)
+        return names if columns is None else tuple(names[column] for column in columns)
 
     def bones(self) -> list[tuple[int, int]]:
         """The skeleton's bones between scored joints."""
@@ -116,14 +127,20 @@ def reduce_metric(
     values: Floats,
     cell_sums: Floats,
     item_sums: Floats,
+    columns: tuple[int, ...] | None = None,
 ) -> None:
-    """Fill values (N,) with a metric's value per pose and add to its sums; `kernels.reductions` says what they are."""
+    """Fill values (N,) with a metric's value per pose and add to its sums; `kernels.reductions` says what they are.
+
+    `columns` are the items that count, all by default.
+    """
     from posebench.kernels.reductions import reduce_field
 
     field = fields[metric.field, metric.alignment]
     if metric.field is not FieldKind.JOINTS:
         # A degenerate ground truth is out of every mean; the kernels have seen to it for fields of joints.
         field[(flags & int(PoseFlag.UNSCORABLE)) != 0] = np.nan
+    if columns is not None:
+        field = np.ascontiguousarray(field[:, list(columns)])
     thresholds = np.array(metric.reduction.thresholds, np.float64)
     reduce_field(field, int(metric.reduction.kind), thresholds, cells, values, cell_sums, item_sums)
 

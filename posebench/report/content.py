@@ -193,7 +193,7 @@ def _metric_table(report: Report) -> Table:
 
 
 def _metric_row(metric: MetricValue) -> tuple[Cell, ...]:
-    ends = [_number(end, metric.unit, metric.name) for end in metric.ci95 or ()]
+    ends = [number(end, metric.unit, metric.name) for end in metric.ci95 or ()]
     return (
         Cell(clean(metric.name)),
         _value(metric.value, metric),
@@ -223,10 +223,11 @@ def _group_table(report: Report, group: str) -> Table:
 
 
 def _value(value: float | None, metric: MetricValue) -> Cell:
-    return Cell(_number(value, metric.unit, metric.name), "" if value is None else marks(metric))
+    return Cell(number(value, metric.unit, metric.name), "" if value is None else marks(metric))
 
 
-def _number(value: float | None, unit: str, name: str) -> str:
+def number(value: float | None, unit: str, name: str) -> str:
+    """A number rounded for reading."""
     value = finite(value, name)
     if value is None:
         return NOTHING

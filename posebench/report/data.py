@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from posebench.errors import InputError
 from posebench.report.content import clean, facts, finite, footnotes, notes
@@ -55,23 +55,39 @@ def csv_text(report: Report, by: Sequence[str] = ()) -> str:
     has the names as they are. Members of a group have neither n nor interval, and count as incomplete where the total
     does.
     """
-    out = io.StringIO()
-    for line in (
+    return table_text(comments(report), CSV_COLUMNS, records(report, by))
+
+
+def comments(report: Report) -> list[str]:
+    """What a table of numbers cannot say: coverage, protocol, banks, notes and marks."""
+    return [
         *facts(report, hash_digits=None),
         *(f"note: {note}" for note in notes(report)),
         *(f"{', '.join(footnote.metrics)}: {footnote.text}" for footnote in footnotes(report)),
-    ):
-        out.write(f"# {_comment(line)}\n")
-    csv.writer(out, lineterminator="\n").writerow(CSV_COLUMNS)
-    # What is no number stands in quotes, where a # starts no comment.
-    table = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    ]
+
+
+def records(report: Report, by: Sequence[str] = ()) -> Iterator[list[str | float | bool | None]]:
+    """One record of `CSV_COLUMNS` per number."""
     for metric in report.metrics.values():
-        table.writerow(_record("all", "", metric, metric.value, metric.n, metric.ci95))
+        yield _record("all", "", metric, metric.value, metric.n, metric.ci95)
     for group in by:
         for key, values in report.by(group).items():
             for metric in report.metrics.values():
                 if metric.name in values:
-                    table.writerow(_record(group, key, metric, values[metric.name]))
+                    yield _record(group, key, metric, values[metric.name])
+
+
+def table_text(
+    lines: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str | float | bool | None]]
+) -> str:
+    """Comments, header and rows as CSV."""
+    out = io.StringIO()
+    for line in lines:
+        out.write(f"# {_comment(line)}\n")
+    csv.writer(out, lineterminator="\n").writerow(columns)
+    # What is no number stands in quotes, where a # starts no comment.
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     return out.getvalue()
 
 

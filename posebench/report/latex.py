@@ -38,9 +38,13 @@ _ESCAPES = str.maketrans(
 
 def latex(report: Report, by: Sequence[str] = ()) -> str:
     r"""The report as a fragment for ``\input``, inside or outside of a float."""
-    parts = content(report, by)
+    return latex_of(content(report, by), facts(report, hash_digits=None))
+
+
+def latex_of(parts: Content, provenance: Sequence[str]) -> str:
+    """As `latex`, for any content; `provenance` are the facts with their hashes whole."""
     comments = (
-        *facts(report, hash_digits=None),
+        *provenance,
         *(f"note: {note}" for note in parts.notes),
         r"needs \usepackage{booktabs}",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from posebench.report.content import Table, content
+from posebench.report.content import Content, Table, content
 from posebench.report.model import Report
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
@@ -17,7 +17,11 @@ _SPECIAL = re.compile(r"[\\`*_~|$#\[\]{}]|[&<>]|(?<!\w)@|://|www\.", re.IGNORECA
 
 def markdown(report: Report, by: Sequence[str] = ()) -> str:
     """The report, each part set off by an empty line."""
-    parts = content(report, by)
+    return markdown_of(content(report, by))
+
+
+def markdown_of(parts: Content) -> str:
+    """As `markdown`, for any content."""
     return (
         "\n\n".join(
             block

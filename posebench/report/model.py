@@ -82,6 +82,8 @@ class Report:
     notes: list[str] = field(default_factory=list)
     groups: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
     available_groups: tuple[str, ...] = field(default=(), compare=False)
+    #: Groups that the protocol shows unless others are asked for.
+    default_groups: tuple[str, ...] = field(default=(), compare=False)
     _grouper: Grouper | None = field(default=None, repr=False, compare=False)
 
     def by(self, group: str) -> dict[str, dict[str, float | None]]:
@@ -89,7 +91,8 @@ class Report:
 
         Parameters
         ----------
-        group : {"action", "subject", "sequence", "camera", "joint", "part"}
+        group : {"action", "subject", "sequence", "camera", "joint", "part", "setting", "joint_group"}
+            The last two where the protocol has them.
             A sequence is named by subject, action and sequence, as in ``"S9/Walking/1"``. Values per joint and part
             are means over all frames and joints, whatever the protocol's pooling.
 

@@ -30,6 +30,11 @@ _ASCII = str.maketrans({"↑": "^", "↓": "v", "–": "-", "─": "-", "†": "
 
 def plain_text(report: Report, by: Sequence[str] = ()) -> str:
     """The report without colours; sentences are not wrapped, tables are 80 columns wide at most."""
+    return plain_text_of(content(report, by))
+
+
+def plain_text_of(parts: Content) -> str:
+    """As `plain_text`, for any content."""
     from rich.console import Console
 
     console = Console(
@@ -42,12 +47,17 @@ def plain_text(report: Report, by: Sequence[str] = ()) -> str:
         legacy_windows=False,
     )
     with console.capture() as captured:
-        _show(content(report, by), console, wrap=False)
+        _show(parts, console, wrap=False)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
 def show(report: Report, by: Sequence[str] = (), console: Console | None = None) -> None:
     """Print to a console, stdout if None. Where it is no terminal, the text of `plain_text`."""
+    show_content(content(report, by), console)
+
+
+def show_content(parts: Content, console: Console | None = None) -> None:
+    """As `show`, for any content."""
     if console is None:
         from rich.console import Console
 
@@ -57,9 +67,9 @@ def show(report: Report, by: Sequence[str] = (), console: Console | None = None)
 
         console = Stdout()
     if console.is_terminal:
-        _show(content(report, by), console, wrap=True)
+        _show(parts, console, wrap=True)
     else:
-        console.out(_speakable(plain_text(report, by), console.encoding), end="", highlight=False)
+        console.out(_speakable(plain_text_of(parts), console.encoding), end="", highlight=False)
 
 
 def _show(parts: Content, console: Console, wrap: bool) -> None:

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench import __version__
-from posebench.conversion import convert_needed
 from posebench.errors import InputError, UsageError
 from posebench.kernels import map_chunks
 from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, ReductionKind
-from posebench.matching import Match, match
+from posebench.matching import Match
 from posebench.metrics.evaluate import (
     Poses,
     as_poseset,
     refuse_non_finite,
-    refuse_other_reference,
-    refuse_scale_free,
     unit_factor,
 )
 from posebench.metrics.fields import Setup
@@ -36,11 +34,12 @@ from posebench.metrics.motion import time_factor
 from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
 from posebench.poses import TEXT_KEYS, PoseSet
 from posebench.protocols import Protocol, get_protocol
+from posebench.protocols.selection import same_subject
 from posebench.report import Coverage, MetricValue, Report
+from posebench.scoring.fitness import fitting_metrics, is_absolute
+from posebench.scoring.sides import Cell, Pair, Sides
 from posebench.tally import Tally
-from posebench.units import refuse_inhuman, settle_unit
 
-Cell = tuple[str | None, ...]
 Progress = Callable[[int], None]
 
 
@@ -93,13 +92,13 @@ def score(
     """
     with ThreadPoolExecutor(1) as background:
         scorer = Scorer(protocol, metrics=metrics, also=also, allow_missing=allow_missing)
-        sides = [scorer._load(pred, "pred"), scorer._load(gt, "gt")]
-        hashes = [background.submit(_sha256, side.path) for side in sides]
-        scorer.update(*sides, progress=progress)
+        sides = [load(pred, "pred"), load(gt, "gt")]
+        hashes = [background.submit(_sha256, side.path if isinstance(side, PoseSet) else None) for side in sides]
+        prepared = scorer.prepare(Sides(*sides, allow_missing=allow_missing, whole=True))
+        run([prepared], progress)
+        prepared.commit()
         report = scorer.report()
-        report.inputs = {
-            name: _input(side, digest) for name, side, digest in zip(("pred", "gt"), sides, hashes, strict=True)
-        }
+        report.inputs = inputs(sides, hashes)
     return report
 
 
@@ -146,6 +145,10 @@ class Scorer:
         self._fps: float | None = None
         self._matched: list[str] = []
         self._notes: list[str] = []
+        #: Whether the protocol's selection was applied; None before the first piece.
+        self._applied: bool | None = None
+        #: Poses of the ground truth before the selection.
+        self._offered = 0
 
     def update(self, pred: Poses, gt: Poses, *, progress: Progress | None = None) -> None:
         """Add predictions and their ground truth; frames are not remembered, so a piece given twice counts twice.
@@ -155,36 +158,39 @@ class Scorer:
         InputError
             As `score`. What was added before stays as it was.
         """
-        p = self._settle(self._as_poseset(pred, "pred"), "pred")
-        g = self._settle(self._as_poseset(gt, "gt"), "gt")
-        if not len(g):
-            raise InputError(f"{g.source} holds no poses")
-        notes = [*p.notes, *g.notes]
-        metrics = self._fit(p, g, notes)
-        found = match(p, g, allow_missing=self.allow_missing)
-        setup = self._setup(p, g)
-        cells, names = _cells(g)
-        frames = g.frame
+        prepared = self.prepare(Sides(pred, gt, allow_missing=self.allow_missing, whole=False))
+        run([prepared], progress)
+        prepared.commit()
 
-        def add(rows: slice) -> tuple[Tally, npt.NDArray[np.int64]]:
-            present, local = np.unique(cells[rows], return_inverse=True)
-            tally = Tally(metrics, setup)
-            valid = None if g.valid is None else g.valid[rows]
-            numbers = found.chunk(rows)
-            flags = tally.add(p.take(numbers), g.poses[rows], valid, local, None if frames is None else frames[rows])
-            gt_rows = np.arange(rows.start, rows.stop)
-            pred_rows = gt_rows if isinstance(numbers, slice) else numbers
-            refuse_non_finite(flags, p, g, pred_rows, gt_rows, setup, g.valid, allow_missing=self.allow_missing)
-            return tally, present
+    def prepare(self, sides: Sides) -> Prepared:
+        """Everything that is checked before poses are added; nothing is added yet.
 
-        piece = Tally(metrics, setup)
-        for tally, present in map_chunks(add, len(g)):
-            piece.merge(tally, present)
-            if progress is not None:
-                progress(tally.counts["gt_frames"])
-        fps = g.fps or p.fps if any(Needs.FPS in metric.needs for metric in metrics) else None
-        self._absorb(piece, names, tuple(key for key in TEXT_KEYS if key in g.keys), fps)
-        self._remember(found, notes)
+        Raises
+        ------
+        InputError
+            As `score`.
+        """
+        pair = sides.pair(self.protocol)
+        if self._applied not in (None, pair.definition_only is None):
+            raise InputError(
+                f"the selection of protocol {self.protocol.name} fits some pieces and not others, of which "
+                f"{pair.gt.source} is the first; all must say their dataset, or none"
+            )
+        notes = [*pair.pred.notes, *pair.gt.notes, *pair.notes]
+        metrics = fitting_metrics(
+            self.metrics if self._tally is None else self._tally.metrics,
+            self._chosen if self._tally is None else {metric.key for metric in self._tally.metrics},
+            self.protocol,
+            pair.pred,
+            pair.gt,
+            notes,
+        )
+        fps = pair.gt.fps or pair.pred.fps if any(Needs.FPS in metric.needs for metric in metrics) else None
+        if self._fps is not None and fps is not None and fps != self._fps:
+            raise InputError(f"{pair.gt.source} has {fps} frames per second; what came before had {self._fps}")
+        setup = self._setup(pair.pred, pair.gt)
+        minus_gt_root = self.protocol.absolute_pred and is_absolute(metrics, self.protocol, pair.pred)
+        return Prepared(self, pair, setup, Tally(metrics, setup), notes, minus_gt_root)
 
     def merge(self, other: Scorer) -> None:
         """Add everything that another scorer of the same protocol and metrics has seen.
@@ -203,9 +209,12 @@ class Scorer:
             return
         if (other.protocol.sha256, other.allow_missing) != (self.protocol.sha256, self.allow_missing):
             raise UsageError("scorers of different protocols, or of different allow_missing, do not merge")
+        if self._applied not in (None, other._applied):
+            raise UsageError("scorers with the protocol's selection and without do not merge")
         if self._fps is not None and other._fps not in (None, self._fps):
             raise UsageError(f"scorers of {self._fps} and {other._fps} frames per second do not merge")
         self._absorb(other._tally, list(other._cells), other._keys, other._fps)
+        self._applied, self._offered = other._applied, self._offered + other._offered
         self._matched += [how for how in other._matched if how not in self._matched]
         self._notes += [note for note in other._notes if note not in self._notes]
 
@@ -259,119 +268,13 @@ class Scorer:
         return Report(
             metrics,
             coverage,
-            self.protocol.to_dict(),
+            self._protocol_record(),
             environment=_environment(),
-            notes=[*self._notes, *_remarks(coverage)],
-            available_groups=(*self._keys, "joint", "part"),
+            notes=[*self._notes, *self._selected(coverage), *_remarks(coverage)],
+            available_groups=available_groups(self.protocol, self._keys),
+            default_groups=tuple(g for g in self.protocol.by if g in available_groups(self.protocol, self._keys)),
             _grouper=self._group,
         )
-
-    # What can be compared
-
-    def _load(self, poses: Poses | str | Path, side: str) -> PoseSet:
-        if isinstance(poses, str | Path):
-            from posebench.io import read
-
-            return read(poses)
-        return self._as_poseset(poses, side)
-
-    def _as_poseset(self, poses: Poses, side: str) -> PoseSet:
-        """Plain arrays hold the joints of the protocol's skeleton, if they have as many; nobody said H36M-17."""
-        found = as_poseset(poses, side)
-        if isinstance(poses, PoseSet) or found.skeleton == self.protocol.skeleton:
-            return found
-        return found.replace(skeleton=None)
-
-    def _settle(self, poses: PoseSet, side: str) -> PoseSet:
-        """Skeleton and unit of one side, known or refused."""
-        wanted = self.protocol.skeleton
-        if poses.skeleton is None:
-            return self._assume_skeleton(poses, side)
-        # A joint that nothing is measured from or at may be lacking.
-        roots = (self.protocol.pred_root, self.protocol.gt_root, wanted.joints[wanted.root])
-        needed = {*self.protocol.joints, *(root for root in roots if root is not None)}
-        # The unit is read off the joints as the file has them; what comes of them is still the file's.
-        settled = settle_unit(poses, poses.skeleton, f"--{side}-unit", is_gt=side == "gt")
-        return convert_needed(settled, wanted, needed).replace(path=poses.path)
-
-    def _assume_skeleton(self, poses: PoseSet, side: str) -> PoseSet:
-        wanted = self.protocol.skeleton
-        n_joints = poses.poses.shape[1]
-        if n_joints == 25 and poses.path is not None:
-            raise InputError(
-                f"{poses.source} has 25 joints and does not say its skeleton; they may be BODY-25 or BODY_25B, in "
-                f"another order each: say it with --{side}-skeleton body25, --{side}-skeleton body25b or another NAME"
-            )
-        if n_joints != len(wanted):
-            raise InputError(
-                f"{poses.source} has {n_joints} joints and does not say its skeleton; protocol "
-                f"{self.protocol.name} scores {wanted.name} ({len(wanted)} joints): say it with "
-                f"--{side}-skeleton NAME"
-            )
-        note = f"skeleton of {poses.source} assumed: {wanted.name}"
-        poses = poses.replace(skeleton=wanted, notes=(*poses.notes, note))
-        poses = settle_unit(poses, wanted, f"--{side}-unit", is_gt=side == "gt")
-        if poses.path is not None:
-            refuse_inhuman(poses, wanted, f"--{side}-skeleton")
-        return poses
-
-    def _fit(self, pred: PoseSet, gt: PoseSet, notes: list[str]) -> tuple[Metric, ...]:
-        """The metrics that these two sides can be scored by; what was asked for by name is refused aloud."""
-        metrics = self.metrics if self._tally is None else self._tally.metrics
-        if self._tally is None and pred.unit == "scale-free":
-            left_out = [m for m in metrics if Needs.METRIC_SCALE in m.needs and m.key not in self._chosen]
-            metrics = tuple(metric for metric in metrics if metric not in left_out)
-            names = ", ".join(metric.key for metric in left_out)
-            why = f"{pred.source} is scale-free, and they need a prediction in mm or m"
-            if not metrics:
-                raise InputError(f"nothing is left of protocol {self.protocol.name}: {names} do not apply, as {why}")
-            if left_out:
-                notes.append(f"{names} not given: {why}")
-        for metric in metrics:
-            self._refuse_unfit(metric, pred, gt, notes)
-        pooled_by = self.protocol.pooling
-        parts = {"action": ("action",), "sequence": ("subject", "action", "sequence")}.get(pooled_by, ())
-        if parts and not any(key in gt.keys for key in parts):
-            raise InputError(
-                f"{gt.source} has no `{pooled_by}` keys, but protocol {self.protocol.name} takes the mean over them"
-            )
-        if any(Needs.FPS in metric.needs for metric in metrics):
-            fps = gt.fps or pred.fps
-            if gt.fps and pred.fps and gt.fps != pred.fps:
-                raise InputError(f"{pred.source} has {pred.fps} frames per second and {gt.source} has {gt.fps}")
-            if self._fps is not None and fps != self._fps:
-                raise InputError(f"{gt.source} has {fps} frames per second; what came before had {self._fps}")
-        return metrics
-
-    def _refuse_unfit(self, metric: Metric, pred: PoseSet, gt: PoseSet, notes: list[str]) -> None:
-        needs = metric.needs
-        refuse_scale_free(metric, pred, gt)
-        refuse_other_reference(metric, pred, gt)
-        if Needs.SAME_REFERENCE in needs and pred.reference != gt.reference:
-            silent = pred if pred.reference == "unknown" else gt
-            stated = gt if silent is pred else pred
-            note = f"reference of {silent.source} assumed: {stated.reference}, as in {stated.source}"
-            if note not in notes:
-                notes.append(note)
-        rooted = metric.alignment is not None and metric.alignment.needs_root
-        centred = not rooted or self.protocol.pred_root is not None or self.protocol.gt_root is not None
-        if not centred and {pred.origin, gt.origin} == {"root", "absolute"}:
-            raise InputError(
-                f"{pred.source} has the origin {pred.origin} and {gt.source} the origin {gt.origin}, but protocol "
-                f"{self.protocol.name} centres neither, so {metric.key} would measure where the person stands"
-            )
-        for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):
-            if need in needs:
-                _refuse_relative(side, metric, flag, self.protocol)
-        if Needs.SEQUENCES in needs and gt.frame is None:
-            raise InputError(
-                f"{gt.source} has no `frame` numbers, which {metric.key} needs to know what is consecutive"
-            )
-        if Needs.FPS in needs and not (gt.fps or pred.fps):
-            raise InputError(
-                f"{gt.source} does not say its frame rate, which {metric.key} needs; say it with --fps, or ask for "
-                f"{metric.family.name}(per=frame)"
-            )
 
     def _setup(self, pred: PoseSet, gt: PoseSet) -> Setup:
         skeleton = self.protocol.skeleton
@@ -379,15 +282,32 @@ class Scorer:
         def root(name: str | None) -> int | None:
             return None if name is None else skeleton.index(name)
 
+        joints = self.protocol.joints
         return Setup(
-            np.array([skeleton.index(joint) for joint in self.protocol.joints], np.int64),
+            np.array([skeleton.index(joint) for joint in joints], np.int64),
             root(self.protocol.pred_root),
             root(self.protocol.gt_root),
             skeleton.root,
             unit_factor(pred),
             unit_factor(gt),
             skeleton,
+            tuple(
+                (metric, tuple(joints.index(joint) for joint in members))
+                for metric, members in self.protocol.metric_joints.items()
+            ),
         )
+
+    def _protocol_record(self) -> dict[str, Any]:
+        record = self.protocol.to_dict()
+        if record["selection"] is not None:
+            record["selection"] = {**record["selection"], "applied": bool(self._applied)}
+        return record
+
+    def _selected(self, coverage: Coverage) -> list[str]:
+        if self.protocol.selection is None or not self._applied:
+            return []
+        n, name = coverage.gt_frames, self.protocol.name
+        return [f"protocol {name} selects {n} of the {self._offered} frames of the ground truth"]
 
     # Adding up
 
@@ -412,6 +332,22 @@ class Scorer:
             self._matched.append(found.how)
         self._notes += [note for note in dict.fromkeys(notes) if note not in self._notes]
 
+    def _commit(self, prepared: Prepared) -> None:
+        """Add what was prepared and run."""
+        pair = prepared.pair
+        fps = pair.gt.fps or pair.pred.fps if any(Needs.FPS in m.needs for m in prepared.tally.metrics) else None
+        keys = tuple(key for key in TEXT_KEYS if key in pair.gt.keys)
+        self._absorb(prepared.tally, pair.frames.names, keys, fps)
+        self._applied = pair.definition_only is None
+        self._offered += len(pair.gt)
+        notes = list(prepared.notes)
+        if pair.definition_only is not None:
+            notes.append(
+                f"definition only: protocol {self.protocol.name} selects frames of "
+                f"{self.protocol.selection.dataset if self.protocol.selection else ''}, but {pair.definition_only}"
+            )
+        self._remember(pair.frames.found, notes)
+
     def _refuse_gaps(self, tally: Tally) -> None:
         gap = None if tally.motion is None else tally.motion.first_gap()
         if gap is not None:
@@ -432,9 +368,9 @@ class Scorer:
         tally = self._tally
         assert tally is not None
         pooling = self.protocol.pooling
-        if pooling in ("action", "sequence"):
+        if pooling in ("action", "subject", "sequence"):
             names = list(self._cells)
-            width = slice(1, 2) if pooling == "action" else slice(0, 3)
+            width = {"action": slice(1, 2), "subject": slice(0, 1), "sequence": slice(0, 3)}[pooling]
             groups: dict[Cell, list[int]] = {}
             for row in rows.tolist():
                 groups.setdefault(names[row][width], []).append(row)
@@ -471,8 +407,10 @@ class Scorer:
     def _group(self, group: str) -> dict[str, dict[str, float | None]]:
         tally = self._tally
         assert tally is not None
-        if group in ("joint", "part"):
-            return _by_joint(tally, group)
+        if group in ("joint", "part", "joint_group"):
+            return _by_joint(tally, group, self.protocol)
+        if group == "setting":
+            return self._by_setting()
         place = TEXT_KEYS.index(group)
         members: dict[str, list[int]] = {}
         for row, cell in enumerate(self._cells):
@@ -485,61 +423,128 @@ class Scorer:
             for name in sorted(members)
         }
 
+    def _by_setting(self) -> dict[str, dict[str, float | None]]:
+        """Values over the subjects of each of the protocol's settings; frames weigh alike, as in the whole."""
+        tally = self._tally
+        assert tally is not None
+        result = {}
+        for name, subjects in self.protocol.settings.items():
+            rows = [
+                row
+                for row, cell in enumerate(self._cells)
+                if cell[0] is not None and any(same_subject(cell[0], subject) for subject in subjects)
+            ]
+            if rows:
+                result[name] = {metric.key: self._value(m, np.array(rows)) for m, metric in enumerate(tally.metrics)}
+        return result
 
-def _by_joint(tally: Tally, group: str) -> dict[str, dict[str, float | None]]:
+
+def _by_joint(tally: Tally, group: str, protocol: Protocol) -> dict[str, dict[str, float | None]]:
     """Values per joint, or per body part, of the metrics that are means over joints."""
     skeleton = tally.setup.skeleton
     assert skeleton is not None
     joints = [skeleton.joints[j] for j in tally.setup.joints]
-    members = (
-        {joint: [joint] for joint in joints} if group == "joint" else {k: list(v) for k, v in skeleton.parts.items()}
-    )
+    members: dict[str, tuple[str, ...]] = {joint: (joint,) for joint in joints}
+    if group != "joint":
+        members = dict(skeleton.parts if group == "part" else protocol.joint_groups)
     result: dict[str, dict[str, float | None]] = {}
     for name, of in members.items():
-        rows = [joints.index(joint) for joint in of if joint in joints]
-        if not rows:
+        if not set(of) & set(joints):
             continue
         result[name] = {}
         for m, metric in enumerate(tally.metrics):
             if metric.splits_by_joint:
+                items = tally.setup.metric_items(metric)
+                rows = [items.index(joint) for joint in of if joint in items]
                 total, count = tally.items[m][rows].sum(0)
                 result[name][metric.key] = float(total / count) if count else None
     return result
 
 
-def _refuse_relative(side: PoseSet, metric: Metric, flag: str, protocol: Protocol) -> None:
-    """Raise unless a side's coordinates still hold the person's position."""
-    root = side.poses[:1000, protocol.skeleton.root]
-    if side.origin == "root" or (side.origin is None and len(side) and not np.any(root)):
-        raise InputError(f"{side.source} is relative to its root, so {metric.key} cannot be taken from it")
-    if side.origin is None and side.path is not None:
-        raise InputError(
-            f"{side.source} does not say whether its coordinates are absolute or relative to the root, which "
-            f"{metric.key} needs; say it with --{flag}-origin absolute"
+@dataclass
+class Prepared:
+    """A piece that was found fit to be scored, and the tally that `run` fills."""
+
+    scorer: Scorer
+    pair: Pair
+    setup: Setup
+    tally: Tally
+    notes: list[str]
+    #: Whether the ground truth's root is taken off an absolute prediction.
+    minus_gt_root: bool = False
+
+    def add(self, rows: slice) -> tuple[Tally, npt.NDArray[np.int64]]:
+        """The tally of some of the poses, and the cells that its cells are."""
+        pred, gt, frames = self.pair.pred, self.pair.gt, self.pair.frames
+        present, local = np.unique(frames.cells[rows], return_inverse=True)
+        tally = Tally(self.tally.metrics, self.setup)
+        of_gt, of_pred = frames.gt_chunk(rows), frames.pred_chunk(rows)
+        valid = None if gt.valid is None else gt.valid[of_gt]
+        numbers = None if gt.frame is None else gt.frame[of_gt]
+        taken = pred.take(of_pred)
+        if self.minus_gt_root:
+            assert self.setup.gt_root is not None
+            unit = self.setup.gt_unit / self.setup.pred_unit
+            taken = taken - gt.poses[of_gt][:, [self.setup.gt_root]].astype(np.float64) * unit
+        flags = tally.add(taken, gt.poses[of_gt], valid, local, numbers)
+        gt_rows, pred_rows = (
+            np.arange(found.start, found.stop) if isinstance(found, slice) else found for found in (of_gt, of_pred)
         )
+        refuse_non_finite(
+            flags, pred, gt, pred_rows, gt_rows, self.setup, gt.valid, allow_missing=self.scorer.allow_missing
+        )
+        return tally, present
+
+    def clear(self) -> None:
+        """An empty tally again."""
+        self.tally = Tally(self.tally.metrics, self.setup)
+
+    def commit(self) -> None:
+        """Hand the tally to the scorer; until then the scorer is as it was."""
+        self.scorer._commit(self)
 
 
-def _cells(gt: PoseSet) -> tuple[npt.NDArray[np.int64], list[Cell]]:
-    """A cell number per pose, and the keys of each cell in the order of its first number."""
-    columns = [getattr(gt, key) for key in TEXT_KEYS]
-    codes = np.zeros(len(gt), np.int64)
-    for column in columns:
-        if column is not None:
-            codes = codes * max(len(column.names), 1) + column.codes
-            if codes.max(initial=0) > 1_000_000:  # keep the table below small
-                codes = np.unique(codes, return_inverse=True)[1]
-    present = np.flatnonzero(np.bincount(codes))
-    table = np.zeros(int(codes.max()) + 1, np.int64)
-    table[present] = np.arange(len(present))
-    cells = table[codes]
-    # Any pose of a cell tells its keys; the last written is one of them.
-    witness = np.zeros(len(present), np.int64)
-    witness[cells] = np.arange(len(gt))
-    names = [
-        tuple(None if column is None else column.names[column.codes[row]] for column in columns)
-        for row in witness.tolist()
-    ]
-    return cells, names
+def run(prepared: Sequence[Prepared], progress: Progress | None) -> None:
+    """Fill the tallies of pieces that share their frames, in one pass over the poses."""
+
+    def add(rows: slice) -> list[tuple[Tally, npt.NDArray[np.int64]]]:
+        return [piece.add(rows) for piece in prepared]
+
+    n = len(prepared[0].pair.frames)
+    for tallies in map_chunks(add, n):
+        for piece, (tally, present) in zip(prepared, tallies, strict=True):
+            piece.tally.merge(tally, present)
+        if progress is not None:
+            progress(tallies[0][0].counts["gt_frames"])
+
+
+def available_groups(protocol: Protocol, keys: Sequence[str]) -> tuple[str, ...]:
+    """What a report under a protocol can be grouped by, given the keys of the ground truth."""
+    return (
+        *(key for key in keys if key != "frame"),
+        "joint",
+        "part",
+        *(["setting"] if protocol.settings and "subject" in keys else []),
+        *(["joint_group"] if protocol.joint_groups else []),
+    )
+
+
+def load(poses: Poses | str | Path, side: str) -> Poses:
+    """Poses as they are; those in a file read."""
+    if isinstance(poses, str | Path):
+        from posebench.io import read
+
+        return read(poses)
+    as_poseset(poses, side)
+    return poses
+
+
+def inputs(sides: Sequence[Poses], hashes: Sequence[Future[str | None]]) -> dict[str, dict[str, Any]]:
+    """What a report records of its inputs."""
+    return {
+        name: {"path": side.path if isinstance(side, PoseSet) else None, "sha256": digest.result()}
+        for name, side, digest in zip(("pred", "gt"), sides, hashes, strict=True)
+    }
 
 
 def _resolved(metrics: Sequence[str | Metric]) -> list[Metric]:
@@ -561,10 +566,6 @@ def _sha256(path: str | None) -> str | None:
     from posebench.io import sha256_of
 
     return sha256_of(path)
-
-
-def _input(side: PoseSet, digest: Future[str | None]) -> dict[str, Any]:
-    return {"path": side.path, "sha256": digest.result()}
 
 
 def _environment() -> dict[str, str]:
@@ -604,4 +605,4 @@ def _remarks(coverage: Coverage) -> list[str]:
     return remarks
 
 
-__all__ = ["Progress", "Scorer", "score"]
+__all__ = ["Prepared", "Progress", "Scorer", "available_groups", "inputs", "load", "run", "score"]

@@ -20,6 +20,7 @@ THRESHOLDS = {
     ReductionKind.SHARE_UP_TO: (150.0,),
     ReductionKind.AREA: tuple(float(t) for t in range(0, 151, 5)),
     ReductionKind.AREA_CONTINUOUS: (150.0,),
+    ReductionKind.AREA_TRAPEZOID: tuple(float(t) for t in range(0, 200)),
     ReductionKind.POSE_AREA: (300.0,),
 }
 COUNTS_MISSING = [k for k in ReductionKind if k not in (ReductionKind.MEAN, ReductionKind.WORST)]
@@ -43,6 +44,8 @@ def item_scores(row, kind, thresholds):
     single = [twins.share(np.array([e]), thresholds[0], inclusive=kind is ReductionKind.SHARE_UP_TO) for e in row]
     if kind is ReductionKind.AREA:
         single = [twins.area(np.array([e]), thresholds) for e in row]
+    elif kind is ReductionKind.AREA_TRAPEZOID:
+        single = [twins.area_trapezoid(np.array([e]), thresholds) for e in row]
     elif kind is ReductionKind.AREA_CONTINUOUS:
         single = [twins.area_continuous(np.array([e]), thresholds[0]) for e in row]
     return np.where(known, single, NAN)
@@ -71,6 +74,10 @@ def pose_value(row, kind, thresholds):
         (ReductionKind.AREA, [145], 100 / 31),
         (ReductionKind.AREA, [150], 0),
         (ReductionKind.AREA, [0, INF], 50 * 30 / 31),
+        (ReductionKind.AREA_TRAPEZOID, [0], 100),
+        (ReductionKind.AREA_TRAPEZOID, [199], 50 / 199),
+        (ReductionKind.AREA_TRAPEZOID, [198, 199.5], 50 * 1.5 / 199),
+        (ReductionKind.AREA_TRAPEZOID, [0, INF], 50),
         (ReductionKind.AREA_CONTINUOUS, [0], 100),
         (ReductionKind.AREA_CONTINUOUS, [75, 300], 25),
         (ReductionKind.AREA_CONTINUOUS, [0, INF], 50),

@@ -161,6 +161,12 @@ def area_continuous(row, limit):
     return 100.0 * np.mean([min(max(1.0 - error / limit, 0.0), 1.0) for error in held]) if len(held) else np.nan
 
 
+def area_trapezoid(row, thresholds):
+    """Integral over t of the linear interpolation of the share of items <= t, over the range of t, in percent."""
+    shares = [share(row, t, inclusive=True) for t in thresholds]
+    return np.trapezoid(shares, thresholds) / (thresholds[-1] - thresholds[0])
+
+
 def pose_area(row, limit=300.0):
     """Length of the interval of t in (0, limit) in which the worst error is below t."""
     value = worst(row)
