@@ -17,6 +17,13 @@ _HOMES = {
     "PosebenchError": "posebench.errors",
     "UsageError": "posebench.errors",
     "PoseSet": "posebench.poses",
+    "concatenate": "posebench.joining",
+    "Camera": "posebench.cameras",
+    "read_cameras": "posebench.cameras",
+    "to_camera": "posebench.references",
+    "to_root": "posebench.references",
+    "to_unit": "posebench.references",
+    "to_world": "posebench.references",
     "convert": "posebench.conversion",
     "Skeleton": "posebench.skeletons",
     "get_skeleton": "posebench.skeletons",
@@ -64,6 +71,8 @@ __all__ = ["__version__", *_MODULES, *sorted(_HOMES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from posebench import alignment as alignment
+    from posebench.cameras import Camera as Camera
+    from posebench.cameras import read_cameras as read_cameras
     from posebench.conversion import convert as convert
     from posebench.errors import InputError as InputError
     from posebench.errors import MissingExtraError as MissingExtraError
@@ -71,6 +80,7 @@ if TYPE_CHECKING:
     from posebench.errors import UsageError as UsageError
     from posebench.io import read as read
     from posebench.io import write as write
+    from posebench.joining import concatenate as concatenate
     from posebench.metrics import MetricSpec as MetricSpec
     from posebench.metrics import auc as auc
     from posebench.metrics import axis_error as axis_error
@@ -95,6 +105,10 @@ if TYPE_CHECKING:
     from posebench.protocols import Protocol as Protocol
     from posebench.protocols import get_protocol as get_protocol
     from posebench.protocols import protocol_names as protocol_names
+    from posebench.references import to_camera as to_camera
+    from posebench.references import to_root as to_root
+    from posebench.references import to_unit as to_unit
+    from posebench.references import to_world as to_world
     from posebench.report import Report as Report
     from posebench.scoring import ProtocolReports as ProtocolReports
     from posebench.scoring import Scorer as Scorer

@@ -111,7 +111,7 @@ class PoseSet:
     dataset : str, optional
     intrinsics : array, (3, 3) or (N, 3, 3), optional
     extrinsics : array, (3, 4) or (N, 3, 4), optional
-        World to camera.
+        World to camera, its translation in `unit`.
     root_depth : array, () or (N,), optional
         Depth of the root joint in the camera, in `unit`.
     source : str

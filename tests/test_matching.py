@@ -110,6 +110,73 @@ def test_many_keys_of_many_values_do_not_run_into_each_other() -> None:
     assert np.array_equal(order[rows(pred, keyed(n, **keys))], np.arange(n))
 
 
+# By keys, and in order where only one side numbers its frames
+
+
+def test_poses_without_frame_numbers_belong_to_the_frames_of_their_keys_in_order() -> None:
+    gt = keyed(5, subject=["TS1", "TS2", "TS1", "TS2", "TS1"], frame=[4, 0, 9, 7, 20])
+    pred = keyed(5, subject=["TS2", "TS2", "TS1", "TS1", "TS1"])
+    found = match(pred, gt)
+    assert (found.pred_rows.tolist(), found.how) == ([2, 0, 3, 1, 4], "by subject, in order within each")
+
+
+def test_the_ground_truth_may_be_the_side_without_frame_numbers() -> None:
+    pred = keyed(4, subject=["TS1", "TS1", "TS2", "TS2"], frame=[3, 8, 0, 1])
+    assert rows(pred, keyed(4, subject=["TS2", "TS1", "TS2", "TS1"])) == [2, 0, 3, 1]
+
+
+def test_groups_are_told_apart_by_all_common_keys() -> None:
+    gt = keyed(4, subject="S9", action=["a", "b", "a", "b"], camera="left", frame=[0, 0, 1, 1])
+    found = match(keyed(4, subject="S9", action=["b", "b", "a", "a"]), gt)
+    assert (found.pred_rows.tolist(), found.how) == ([2, 0, 3, 1], "by subject, action, in order within each")
+
+
+def test_keys_that_name_each_pose_once_are_matched_by_keys_alone() -> None:
+    found = match(keyed(2, subject=["S9", "S1"]), keyed(2, subject=["S1", "S9"], frame=[5, 1]))
+    assert (found.pred_rows.tolist(), found.how) == ([1, 0], "by subject")
+
+
+def test_other_numbers_of_poses_under_one_key_are_refused() -> None:
+    gt = keyed(4, "g.npz", subject=["TS1", "TS1", "TS2", "TS2"], frame=[0, 1, 0, 1])
+    pattern = r"p\.npz has 1 poses of subject=TS2 and g\.npz has 2, while p\.npz has no frame numbers"
+    for allowed in (False, True):
+        with pytest.raises(InputError, match=pattern):
+            match(keyed(3, "p.npz", subject=["TS1", "TS1", "TS2"]), gt, allow_missing=allowed)
+    with pytest.raises(InputError, match=r"p\.npz has 2 poses of subject=TS2 and g\.npz has 1, while g\.npz has no"):
+        match(
+            keyed(3, "p.npz", subject=["TS1", "TS2", "TS2"], frame=[0, 0, 1]), keyed(2, "g.npz", subject=["TS1", "TS2"])
+        )
+
+
+def test_frames_out_of_order_cannot_be_matched_in_order() -> None:
+    gt = keyed(4, "g.npz", subject=["TS1", "TS2", "TS1", "TS2"], frame=[3, 5, 4, 4])
+    pattern = r"g\.npz: rows 1 and 3, both subject=TS2, have the frames 5 and 4, so order does not say.*of p\.npz"
+    with pytest.raises(InputError, match=pattern):
+        match(keyed(4, "p.npz", subject=["TS1", "TS1", "TS2", "TS2"]), gt)
+
+
+def test_frames_that_repeat_within_the_common_keys_cannot_be_matched_in_order() -> None:
+    two_cameras = keyed(4, "g.npz", subject="S9", camera=["left", "left", "right", "right"], frame=[0, 1, 0, 1])
+    with pytest.raises(InputError, match=r"g\.npz: rows 1 and 2, both subject=S9, have the frames 1 and 0"):
+        match(keyed(4, "p.npz", subject="S9"), two_cameras)
+
+
+def test_two_sides_without_frame_numbers_need_keys_that_name_each_pose_once() -> None:
+    with pytest.raises(InputError, match="rows 0 and 1 have the same keys"):
+        match(keyed(2, subject="S9"), keyed(2, subject="S9"))
+
+
+def test_a_key_without_any_prediction_is_refused_or_missing_as_a_whole() -> None:
+    gt = keyed(3, "g.npz", subject=["TS1", "TS2", "TS2"], frame=[0, 3, 4])
+    pred = keyed(2, "p.npz", subject="TS2")
+    with pytest.raises(InputError, match=r"p\.npz lacks 1 of the 3 poses of g\.npz, the first at row 0"):
+        match(pred, gt)
+    found = match(pred, gt, allow_missing=True)
+    assert (found.pred_rows.tolist(), found.missing) == ([-1, 0, 1], 1)
+    with pytest.raises(InputError, match=r"p\.npz has 2 poses that g\.npz has not"):
+        match(keyed(4, "p.npz", subject=["TS2", "TS2", "TS3", "TS3"]), gt, allow_missing=True)
+
+
 # What does not fit
 
 

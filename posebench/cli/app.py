@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from posebench import __version__
-from posebench.cli import demo, protocols, score
+from posebench.cli import convert, demo, protocols, score
 
 # Plain help: rich markup costs a third of the time that help may take.
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
+app.command("convert")(convert.convert)
 app.command("demo")(demo.demo)
 app.add_typer(protocols.app, name="protocols")
 

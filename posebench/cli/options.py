@@ -33,3 +33,18 @@ GtReference = Annotated[
 ]
 PredOrigin = Annotated[str | None, typer.Option("--pred-origin", help="absolute or root.", show_default=False)]
 GtOrigin = Annotated[str | None, typer.Option("--gt-origin", help="absolute or root.", show_default=False)]
+FromSkeleton = Annotated[
+    str | None,
+    typer.Option("--from-skeleton", help="What the joints of IN are: a name or a .yaml file.", show_default=False),
+]
+FromUnit = Annotated[
+    str | None,
+    typer.Option("--from-unit", help="Unit of IN: mm, m or scale-free; believed over the file.", show_default=False),
+]
+FromReference = Annotated[
+    str | None,
+    typer.Option("--from-reference", help="Reference of IN: camera, world or canonical.", show_default=False),
+]
+FromOrigin = Annotated[
+    str | None, typer.Option("--from-origin", help="Origin of IN: absolute or root.", show_default=False)
+]

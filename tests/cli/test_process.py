@@ -34,7 +34,7 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize(
-    "command", [(), ("score",), ("demo",), ("protocols",), ("protocols", "list"), ("protocols", "show")]
+    "command", [(), ("score",), ("convert",), ("demo",), ("protocols",), ("protocols", "list"), ("protocols", "show")]
 )
 def test_every_command_answers_help(command: tuple[str, ...], flag: str) -> None:
     found = run(*command, flag)
