@@ -163,14 +163,10 @@ def _definitions(reports: Reports) -> Table:
     rows = []
     for name, report in reports.items():
         protocol, coverage = report.protocol, report.coverage
-        selection = protocol.get("selection")
-        chosen = "all frames"
-        if selection:
-            chosen = "as selected" if selection.get("applied") else "definition only"
         centred = {
             (False, False): "neither",
             (True, False): "prediction",
-            (False, True): "ground truth",
+            (False, True): "truth",
             (True, True): "both",
         }[protocol.get("pred_root") is not None, protocol.get("gt_root") is not None]
         rows.append(
@@ -179,9 +175,7 @@ def _definitions(reports: Reports) -> Table:
                 Cell(clean(len(protocol.get("joints", ())))),
                 Cell(centred),
                 Cell(clean(protocol.get("pooling"))),
-                Cell(clean(coverage.scored)),
-                Cell(clean(coverage.gt_frames)),
-                Cell(chosen),
+                Cell(clean(f"{coverage.scored}/{coverage.gt_frames}")),
             )
         )
     columns = (
@@ -190,8 +184,6 @@ def _definitions(reports: Reports) -> Table:
         Column("centred", right=False),
         Column("mean over", right=False),
         Column("scored"),
-        Column("of frames"),
-        Column("selection", right=False),
     )
     return Table(columns, tuple(rows), "what each row is")
 
