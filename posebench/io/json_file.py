@@ -2,6 +2,7 @@
 
 ``{"poses": [[[x, y, z], ...], ...], "unit": "mm", "action": ["Walking", ...], ...}``. `null` (and the `NaN` that
 Python writes) stands for an unknown coordinate. JSON holds text, so this is for small files; large ones are refused.
+Layouts of other projects are told apart by `posebench.io.layouts`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError
+from posebench.io import layouts
 from posebench.io.facts import ARRAYS, Facts, brief, collect, facts_of, nan_as_none, shown, shown_kind
 from posebench.poses import KeyColumn, PoseSet
 
@@ -59,13 +61,17 @@ def read_json(path: Path) -> Facts:
     except ValueError as error:  # an integer of thousands of digits
         raise InputError(f"{path}: holds a number that cannot be read: {brief(error)}") from None
 
+    reading = layouts.Reading.of(str(path), size, lists=True)
+    if isinstance(content, list) and (read := layouts.by_items(content)):
+        return read(content, reading)
     raw = {"poses": content} if isinstance(content, list) else content
     if not isinstance(raw, dict):
         raise InputError(f"{path}: holds {shown_kind(content)}, expected an object with 'poses' or a list of poses")
-    for name in ("poses", "valid", *ARRAYS):
+    layout = layouts.by_names(raw)
+    for name in ("poses", "valid", *ARRAYS) if layout is None else layout.arrays:
         if raw.get(name) is not None:
             raw[name] = _array(raw[name], name, str(path))
-    return collect(raw, str(path))
+    return collect(raw, str(path)) if layout is None else layout.read(raw, reading)
 
 
 def _array(value: Any, name: str, source: str) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Reading and writing .npy: one array, memory-mapped, never unpickled.
+"""Reading and writing .npy: one array, memory-mapped; pickled objects go through the machine in `pickle_file` alone.
 
 The header is parsed here for .npz members too, and is believed only as far as the bytes behind it go: a header that
 promises more than its file holds is refused before anything is allocated.
@@ -20,7 +20,8 @@ import numpy.typing as npt
 from numpy.lib import format as npy_format
 
 from posebench.errors import InputError
-from posebench.io.facts import Facts, brief, collect, facts_of, refuse_loss, shown
+from posebench.io.facts import Facts, brief, collect, facts_of, refuse_loss, shown, shown_kind
+from posebench.io.pickle_file import facts_in, run_numpy_pickle
 from posebench.poses import PoseSet
 
 #: How much of a member is looked at to find its header; NumPy writes 128 bytes and reads at most 10,000.
@@ -37,6 +38,8 @@ class NpyHeader:
     order: Literal["C", "F"]
     dtype: np.dtype[Any]
     start: int
+    #: Shape of the objects, where the data is the pickle of an array of objects.
+    objects: tuple[int, ...] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -48,7 +51,7 @@ class NpyHeader:
         return np.memmap(file, self.dtype, "r", offset, self.shape, self.order)
 
 
-def parse_npy_header(stream: IO[bytes], size: int, where: str) -> NpyHeader:
+def parse_npy_header(stream: IO[bytes], size: int, where: str, *, pickled: bool = False) -> NpyHeader:
     """Parse the npy header at the start of a stream and hold it against the number of bytes there are.
 
     Parameters
@@ -59,6 +62,8 @@ def parse_npy_header(stream: IO[bytes], size: int, where: str) -> NpyHeader:
         Bytes from the magic string to the end of the data.
     where : str
         How messages call the array, such as ``a.npz: array 'poses'``.
+    pickled : bool
+        Accept an array of Python objects; what comes back then describes the bytes of its pickle, for `unpickled`.
 
     Raises
     ------
@@ -91,6 +96,8 @@ def parse_npy_header(stream: IO[bytes], size: int, where: str) -> NpyHeader:
         *(SyntaxError, tokenize.TokenError, RecursionError, MemoryError),
     ) as error:
         raise InputError(f"{where}: has a damaged npy header: {brief(error)}") from None
+    if pickled and dtype == np.dtype(object) and len(shape) < 2:
+        return NpyHeader((max(0, size - head.tell()),), "C", np.dtype(np.uint8), head.tell(), shape)
     if dtype.hasobject:
         raise InputError(f"{where}: holds Python objects, which are not unpickled; save plain numbers or text")
     if dtype.names or dtype.subdtype or dtype.itemsize == 0:
@@ -106,16 +113,37 @@ def parse_npy_header(stream: IO[bytes], size: int, where: str) -> NpyHeader:
     return header
 
 
-def read_npy(path: Path) -> Facts:
-    """Read an .npy file as poses (N, J, 3), memory-mapped; it states no other fact.
+def unpickled(data: npt.NDArray[np.uint8], header: NpyHeader, where: str) -> npt.NDArray[Any]:
+    """The array of objects whose pickle `parse_npy_header` found, rebuilt without running the pickle.
 
     Raises
     ------
     InputError
-        If the file is damaged, holds Python objects or an array of another shape.
+        If the pickle names anything besides NumPy arrays and plain containers, or makes another array than promised.
+    """
+    array = run_numpy_pickle(data, where)
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "O" or array.shape != header.objects:
+        promised = f"objects of shape {header.objects}"
+        raise InputError(f"{where}: promises {promised}, but its pickle holds {shown_kind(array)}; it is damaged")
+    return array
+
+
+def read_npy(path: Path) -> Facts:
+    """Read an .npy file as poses (N, J, 3), memory-mapped; it states no other fact.
+
+    An array of one Python object, or a list of them, is what .pkl may hold as well, and is read as such.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or holds an array of another shape or objects that .pkl may not hold.
     """
     with path.open("rb") as file:
-        header = parse_npy_header(file, os.fstat(file.fileno()).st_size, str(path))
+        size = os.fstat(file.fileno()).st_size
+        header = parse_npy_header(file, size, str(path), pickled=True)
+        if header.objects is not None:
+            data = header.map(file, header.start) if header.nbytes else np.zeros(0, np.uint8)
+            return facts_in(unpickled(data, header, str(path)), str(path), size)
         if 0 in header.shape:
             return collect({"poses": np.zeros(header.shape, header.dtype)}, str(path))
         return collect({"poses": header.map(file, header.start)}, str(path))

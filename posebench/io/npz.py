@@ -3,7 +3,8 @@
 Coordinates that were stored uncompressed (`numpy.savez`, and `write_npz` here) are memory-mapped inside the archive,
 so a file larger than memory is fine; a mapped member's checksum is not verified, for that would read it. Compressed
 members are inflated to memory up to `MEMORY_LIMIT` bytes per file, and beyond that into an anonymous temporary file
-that is mapped. Nothing is unpickled, and no size in the file is believed before it is checked.
+that is mapped. No size in the file is believed before it is checked, and nothing is unpickled: objects are accepted
+only where a layout of another project has them, and go through the machine in `pickle_file`.
 
 `write_npz` starts every array at a multiple of 64 bytes, so that mapped coordinates are aligned; `numpy.savez` does
 not, so coordinates mapped from its files may be unaligned (`poses.flags.aligned`): correct, but some compiled code
@@ -25,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError
+from posebench.io import layouts
 from posebench.io.facts import NAMES, Facts, brief, collect, facts_of, listing, shown
-from posebench.io.npy import NpyHeader, parse_npy_header, write_array
+from posebench.io.npy import NpyHeader, parse_npy_header, unpickled, write_array
 from posebench.poses import KeyColumn, PoseSet
 
 #: Bytes that the compressed members of one file may take in memory; beyond, they are spooled to disk.
@@ -44,7 +46,7 @@ _ZIP_ERRORS = (
 
 
 def read_npz(path: Path) -> Facts:
-    """Read an .npz file with `poses` (N, J, 3) and any of the other facts under their names.
+    """Read an .npz file with `poses` (N, J, 3) and any of the other facts under their names, or of another layout.
 
     Raises
     ------
@@ -60,6 +62,12 @@ def read_npz(path: Path) -> Facts:
             ) from None
         with archive:
             members = _Members(file, archive, str(path))
+            if layout := layouts.by_names(members.infos):
+                found = {
+                    name: members.load(name, pickled=name in layout.pickled) if name in layout.names else None
+                    for name in members.infos
+                }
+                return layout.read(found, layouts.Reading.of(str(path), sum(members.sizes.values())))
             if "poses" not in members.infos:
                 raise InputError(
                     f"{path}: has no array 'poses', expected (N, J, 3) under that name; {listing(members.infos)}"
@@ -76,14 +84,16 @@ class _Members:
         self.file, self.archive, self.source = file, archive, source
         self.allowance = MEMORY_LIMIT
         self.infos: dict[str, zipfile.ZipInfo] = {}
+        #: Bytes of the members that were loaded.
+        self.sizes: dict[str, int] = {}
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             if name in self.infos:
                 raise InputError(f"{source}: holds two arrays named {shown(name)}; it is damaged or was appended to")
             self.infos[name] = info
 
-    def load(self, name: str) -> npt.NDArray[Any]:
-        """One array: mapped where it lies, or inflated to memory or to a temporary file."""
+    def load(self, name: str, *, pickled: bool = False) -> npt.NDArray[Any]:
+        """One array: mapped where it lies, or inflated to memory or to a temporary file; of objects only if asked."""
         info, where = self.infos[name], f"{self.source}: array {name!r}"
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(f"{where}: is compressed by method {info.compress_type}; save it with numpy.savez")
@@ -94,22 +104,28 @@ class _Members:
         try:
             begin = self._data_begin(info, where)
             with self.archive.open(info) as stream:
-                header = parse_npy_header(stream, info.file_size, where)
-            if info.compress_type == zipfile.ZIP_STORED and header.nbytes >= MAP_FROM:
-                return header.map(self.file, begin + header.start)
-            if header.nbytes > self.allowance:
-                return self._spool(info, header, where)
-            self.allowance -= header.nbytes
-            data = np.empty(header.nbytes, np.uint8)
-            at = 0
-            for block in self._inflate(info, header):
-                data[at : at + len(block)] = np.frombuffer(block, np.uint8)
-                at += len(block)
-            return data.view(header.dtype).reshape(header.shape, order=header.order)
+                header = parse_npy_header(stream, info.file_size, where, pickled=pickled)
+            self.sizes[name] = header.nbytes
+            data = self._data(info, header, begin, where)
         except InputError:
             raise
         except _ZIP_ERRORS as error:
             raise InputError(f"{where}: is damaged: {brief(error)}") from None
+        return data if header.objects is None else unpickled(data, header, where)
+
+    def _data(self, info: zipfile.ZipInfo, header: NpyHeader, begin: int, where: str) -> npt.NDArray[Any]:
+        """The array that a header describes."""
+        if info.compress_type == zipfile.ZIP_STORED and header.nbytes >= MAP_FROM:
+            return header.map(self.file, begin + header.start)
+        if header.nbytes > self.allowance:
+            return self._spool(info, header, where)
+        self.allowance -= header.nbytes
+        data = np.empty(header.nbytes, np.uint8)
+        at = 0
+        for block in self._inflate(info, header):
+            data[at : at + len(block)] = np.frombuffer(block, np.uint8)
+            at += len(block)
+        return data.view(header.dtype).reshape(header.shape, order=header.order)
 
     def _data_begin(self, info: zipfile.ZipInfo, where: str) -> int:
         """Where a member's bytes begin in the file, from its local header (APPNOTE.TXT 4.3.7).

@@ -2,10 +2,12 @@
 
 A pickle is a program. Python's own unpickler imports and calls what the program names; this one imports and calls
 nothing: the few names in `_GLOBALS` are marks that `_Machine` understands, any other name is refused. It builds
-dicts with text keys, lists, tuples, texts, bytes, numbers and arrays of numbers or text, and no array that the
-file's own bytes do not fill. Time and memory are bounded by the size of the file.
+dicts with text keys, lists, tuples, texts, bytes, numbers, arrays of numbers or text, and arrays of such objects,
+which is what `numpy.save` pickles; and no array that the file's own bytes do not fill. Time and memory are bounded by
+the size of the file.
 
-What the objects mean is `read_pickle`'s business: a dict with the names of .npz, or a bare array (N, J, 3).
+What the objects mean is `facts_in`'s business: a dict with the names of .npz, a bare array (N, J, 3), or one of the
+layouts in `posebench.io.layouts`.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from posebench.errors import InputError
-from posebench.io.facts import Facts, brief, characters_exist, collect, facts_of, shown, shown_kind
+from posebench.io import layouts
+from posebench.io.facts import Facts, brief, characters_exist, collect, facts_of, shown, shown_kind, shown_number
 from posebench.poses import KeyColumn, PoseSet
 
 #: Steps of one pickle; the objects of so many steps take about 2 GB. Arrays take a few steps, lists one per item.
@@ -38,7 +42,9 @@ _GLOBALS = {
     ("_codecs", "encode"): "encode",
     **{(module, "bytes"): "bytes" for module in ("builtins", "__builtin__")},
 }
-_DTYPE = re.compile(r"[<>=|]?(?:[?]|b1|[iu][1248]|f(?:2|4|8|16)|[SU][1-9][0-9]{0,6})")
+_DTYPE = re.compile(r"[<>=|]?(?:[?]|b1|[iu][1248]|f(?:2|4|8|16)|[SU][1-9][0-9]{0,6})|[|]?O[48]?")
+#: Packages whose objects turn up in dumps of results, and what to save instead.
+_FOREIGN = ("torch", "mmengine", "mmpose", "mmcv", "jax", "tensorflow", "pandas")
 
 
 def read_pickle(path: Path) -> Facts:
@@ -49,14 +55,32 @@ def read_pickle(path: Path) -> Facts:
     InputError
         If the pickle is damaged or holds anything besides NumPy arrays in plain containers.
     """
-    content = load_numpy_pickle(path)
+    return facts_in(load_numpy_pickle(path), str(path), path.stat().st_size)
+
+
+def facts_in(content: Any, source: str, size: int) -> Facts:
+    """What unpickled objects mean: a dict with the names of .npz, one array (N, J, 3), or a layout of another project.
+
+    Raises
+    ------
+    InputError
+        If they are none of these.
+    """
+    if isinstance(content, np.ndarray) and content.dtype.kind == "O" and content.ndim < 2:
+        content = content.item() if content.ndim == 0 else content.tolist()  # as numpy.save pickles a dict or a list
+    reading = layouts.Reading.of(source, size)
+    if isinstance(content, list) and (read := layouts.by_items(content)):
+        return read(content, reading)
+    if isinstance(content, dict) and (layout := layouts.by_names(content)):
+        return layout.read(content, reading)
     raw = {"poses": content} if isinstance(content, np.ndarray) else content
     if not isinstance(raw, dict):
-        raise InputError(f"{path}: holds {shown_kind(content)}, expected a dict with 'poses' or an array (N, J, 3)")
+        raise InputError(f"{source}: holds {shown_kind(content)}, expected a dict with 'poses' or an array (N, J, 3)")
     for name in ("poses", "valid"):
         if isinstance(raw.get(name), list | tuple):
-            raise InputError(f"{path}: {name} is a {type(raw[name]).__name__}, expected a NumPy array; use numpy.array")
-    return collect(raw, str(path))
+            kind = type(raw[name]).__name__
+            raise InputError(f"{source}: {name} is a {kind}, expected a NumPy array; use numpy.array")
+    return collect(raw, source)
 
 
 def load_numpy_pickle(path: Path) -> Any:
@@ -81,13 +105,24 @@ def load_numpy_pickle(path: Path) -> Any:
     """
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    machine = _Machine(memoryview(np.memmap(path, np.uint8, "r")), str(path))  # type: ignore[arg-type]
+    return run_numpy_pickle(np.memmap(path, np.uint8, "r"), str(path))
+
+
+def run_numpy_pickle(data: npt.NDArray[np.uint8], where: str) -> Any:
+    """What the pickle in an array of bytes holds; `where` is how messages call it.
+
+    Raises
+    ------
+    InputError
+        As `load_numpy_pickle`.
+    """
+    machine = _Machine(memoryview(data), where)  # type: ignore[arg-type]
     try:
         return machine.run()
     except InputError:
         raise
     except (IndexError, KeyError, struct.error, ValueError, TypeError, OverflowError, SyntaxError) as error:
-        raise InputError(f"{path}: byte {machine.start} is not part of a NumPy pickle: {brief(error)}") from None
+        raise InputError(f"{where}: byte {machine.start} is not part of a NumPy pickle: {brief(error)}") from None
 
 
 def write_pickle(poseset: PoseSet, handle: BinaryIO, path: str) -> None:
@@ -121,8 +156,15 @@ class _DType:
     kind: str
     byteorder: str = "|"
 
+    @property
+    def holds_objects(self) -> bool:
+        """Whether it is the type of Python objects."""
+        return "O" in self.kind
+
     def get(self) -> np.dtype[Any]:
         """The dtype as built so far."""
+        if self.holds_objects:
+            return np.dtype(object)
         return np.dtype(self.kind).newbyteorder(self.byteorder)  # type: ignore[arg-type]
 
 
@@ -137,6 +179,8 @@ class _Machine:
         self.at = self.start = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        #: Arrays that the pickle has begun and not filled yet, by identity.
+        self.begun: dict[int, npt.NDArray[Any]] = {}
         #: Bytes that may still be copied: each byte of the file at most from text to bytes, and then to one array.
         self.allowance = 2 * len(data)
 
@@ -253,7 +297,10 @@ class _Machine:
     def find(self, module: str, name: str) -> None:
         found = _GLOBALS.get((module, name))
         if found is None:
-            raise self.error(f"names {shown(f'{module}.{name}', 120)}")
+            what = f"names {shown(f'{module}.{name}', 120)}"
+            if module.split(".")[0] in _FOREIGN:
+                what += ": pickle arrays and dicts instead of its objects (a tensor's are .cpu().numpy())"
+            raise self.error(what)
         self.push(_Global(found))
 
     def stack_global(self) -> None:
@@ -269,7 +316,9 @@ class _Machine:
             case _Global("dtype"), (str() | bytes() as kind, *_):
                 self.push(self.dtype(kind))
             case _Global("_reconstruct"), (_Global("ndarray" | "memmap"), tuple(), str() | bytes()):
-                self.push(np.empty(0))  # filled by build()
+                array = np.empty(0)  # filled by build()
+                self.begun[id(array)] = array
+                self.push(array)
             case _Global("_frombuffer"), (data, _DType() as dtype, tuple() as shape, "C" | "F" as order):
                 self.push(self.array(data, dtype.get(), shape, order))
             case _Global("_frombuffer"), (data, _DType() as dtype, tuple() as shape, "K", tuple() as axes):
@@ -293,31 +342,62 @@ class _Machine:
                 if byteorder not in ("<", ">", "=", "|"):
                     raise self.error(f"gives a byte order of {shown(byteorder)}")
                 target.byteorder = byteorder
-            case np.ndarray(shape=(0,)), (int(), tuple() as shape, _DType() as dtype, int() as fortran, data):
-                checked = self.checked(data, dtype.get(), shape)
-                # In place, for the memo may hold it already; every part of this state was checked or made here.
-                state_of = (1, shape, dtype.get(), bool(fortran), bytes(checked))
-                target.__setstate__(state_of)  # type: ignore[arg-type]
+            case np.ndarray(), (int(), tuple() as shape, _DType() as dtype, int() as fortran, data):
+                self.fill(target, shape, dtype, bool(fortran), data)
             case _:
                 raise self.error("sets the state of something that is no NumPy array")
 
+    def fill(
+        self, target: npt.NDArray[Any], shape: tuple[Any, ...], dtype: _DType, fortran: bool, data: object
+    ) -> None:
+        """Give an array that the pickle has begun its content, in place, for the memo may hold it already."""
+        if id(target) not in self.begun:
+            raise self.error("sets the state of a NumPy array that has one")
+        filling: Any
+        if dtype.holds_objects:
+            filling = self.items(data, shape)
+        else:
+            filling = bytes(self.checked(data, dtype.get(), shape))
+        del self.begun[id(target)]
+        # Every part of this state was checked or made here.
+        target.__setstate__((1, shape, dtype.get(), fortran, filling))  # type: ignore[arg-type]
+
     def dtype(self, kind: str | bytes) -> _DType:
         text = kind.decode("latin-1") if isinstance(kind, bytes) else kind
-        if text.lstrip("|<>=").startswith("O"):
-            raise self.error("begins an array of Python objects")
         if not _DTYPE.fullmatch(text):
             raise self.error(f"names the type {shown(text)}, expected plain numbers or text")
         return _DType(text)
 
+    def items(self, data: object, shape: tuple[Any, ...]) -> list[Any]:
+        """The objects of an array of objects, if they fill exactly its shape.
+
+        An array in an array of objects must hold numbers or text: NumPy frees nested arrays one inside the other, and
+        thousands of them overflow the stack of the process.
+        """
+        if not isinstance(data, list):
+            raise self.error("fills an array of objects with something that is no list")
+        if self.count(shape) != len(data):
+            raise self.error(f"makes an array {shown(shape)} out of {shown_number(len(data))} objects")
+        if any(isinstance(item, np.ndarray) and (item.dtype.kind == "O" or id(item) in self.begun) for item in data):
+            raise self.error("puts an array of objects into another one")
+        self.charge(len(data))
+        return data
+
+    def count(self, shape: tuple[Any, ...]) -> int:
+        """The number of items of a shape, an exact Python integer."""
+        if len(shape) > 32 or not all(type(length) is int and 0 <= length < 2**62 for length in shape):
+            # Shown number by number: tuples nested by a crafted file take exponential time to print.
+            parts = ", ".join(shown_number(n) if type(n) is int else shown_kind(n) for n in shape[:4])
+            raise self.error(f"makes an array of shape ({parts}{', ...' if len(shape) > 4 else ''})")
+        return math.prod(shape)
+
     def checked(self, data: object, dtype: np.dtype[Any], shape: tuple[Any, ...]) -> memoryview:
         """The bytes of an array, if they fill exactly its shape."""
-        if isinstance(data, list):
-            raise self.error("fills an array with Python objects")
+        if isinstance(data, list) or dtype.hasobject:
+            raise self.error("fills an array with Python objects in a way that NumPy's pickles do not")
         if not isinstance(data, bytes | memoryview):
             raise self.error("fills an array with something that is not bytes")
-        if len(shape) > 32 or not all(type(length) is int and 0 <= length < 2**62 for length in shape):
-            raise self.error(f"makes an array of shape {shown(shape)}")
-        expected = math.prod(shape) * dtype.itemsize
+        expected = self.count(shape) * dtype.itemsize
         if expected != len(data):
             raise self.error(f"makes an array {shown(shape)} of {dtype}, {expected} bytes, out of {len(data)} bytes")
         self.charge(expected)

@@ -51,3 +51,10 @@ def test_a_header_that_promises_a_trillion_frames_is_refused(tmp_path):
     (tmp_path / "a.npy").write_bytes(content.replace(b"(3, 17, 3), }            ", b"(1000000000000, 17, 3), }"))
     with pytest.raises(InputError, match=r"promises \(1000000000000, 17, 3\) of float32"):
         read(tmp_path / "a.npy")
+
+
+def test_a_saved_dict_is_read_like_a_pickle(tmp_path):
+    np.save(tmp_path / "a.npy", {"poses": POSES, "unit": "mm", "action": ["Eating"] * 3})
+    poses = read(tmp_path / "a.npy")
+    np.testing.assert_array_equal(poses.poses, POSES)
+    assert (poses.unit, poses.action.names) == ("mm", ("Eating",))

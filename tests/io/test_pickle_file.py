@@ -152,7 +152,6 @@ def _payloads(touched):
         "frozenset": frozenset([1]),
         "complex": 1j,
         "range": range(3),
-        "object array": np.array([{}, None]),
         "record": np.zeros(2, [("a", "f8")]),
         "date": np.zeros(2, "M8[s]"),
         "masked": np.ma.masked_array([1.0]),
@@ -188,6 +187,7 @@ def test_the_name_that_is_refused_is_told(tmp_path):
 #: Pieces of hand-made pickles: an array on its way, and the type of its items.
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"
 F8 = b"cnumpy\ndtype\n(U\x02f8I0\nI1\ntR"
+OBJECT = b"cnumpy\ndtype\n(U\x02O8I0\nI1\ntR"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,19 @@ F8 = b"cnumpy\ndtype\n(U\x02f8I0\nI1\ntR"
         (RECONSTRUCT + b"(I1\n(I1\ntNI00\nU\x00tb.", "sets the state"),
         (RECONSTRUCT + b"Nb.", "sets the state"),
         (RECONSTRUCT + b"K\x01K\x02s.", "no dict"),
-        (b"cnumpy\ndtype\n(U\x02O8I0\nI1\ntR.", "Python objects"),
+        (b"cnumpy\ndtype\n(U\x02O8I0\nI1\ntR.", "holds a DType"),
+        (RECONSTRUCT + b"(I1\n(I1\nt" + OBJECT + b"I00\nU\x08abcdefghtb.", "is no list"),
+        (RECONSTRUCT + b"(I1\n(I2\nt" + OBJECT + b"I00\n](K\x01etb.", r"\(2,\) out of 1 objects"),
+        (RECONSTRUCT + b"(I1\n(I-1\nt" + OBJECT + b"I00\n]tb.", r"of shape \(-1\)"),
+        (RECONSTRUCT + b"(I1\n(](K\x01eI2\nt" + OBJECT + b"I00\n]tb.", r"of shape \(a list, 2\)"),
+        (RECONSTRUCT + b"q\x00(I1\n(I1\nt" + OBJECT + b"I00\n](h\x00etb.", "puts an array of objects into another"),
+        (RECONSTRUCT + b"(I1\n(I1\nt" + F8 + b"I00\n](K\x01etb.", "Python objects"),
+        (RECONSTRUCT + (b"(I1\n(I0\nt" + F8 + b"I00\nU\x00tb") * 2 + b".", "has one"),
+        (b"cnumpy.core.multiarray\nscalar\n(" + OBJECT + b"U\x08abcdefghtR.", "Python objects"),
+        (
+            b"cnumpy.core.numeric\n_frombuffer\n(U\x08abcdefgh" + OBJECT + b"(I1\ntX\x01\x00\x00\x00CtR.",
+            "Python objects",
+        ),
         (b"cnumpy\ndtype\n(U\x0bS9999999999I0\nI1\ntR.", "names the type"),
         (b"cnumpy\ndtype\n(U\x02U0I0\nI1\ntR.", "names the type"),
         (b"cnumpy\ndtype\n(U\x05f8,f8I0\nI1\ntR.", "names the type"),
@@ -283,6 +295,73 @@ def test_lists_that_repeat_themselves_are_not_expanded(name, tmp_path):
     with pytest.raises(InputError, match=name):
         read(tmp_path / "bad.pkl")
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_array_of_objects_holds_what_was_saved(protocol, tmp_path):
+    content = {"a": np.array({"x": POSES, "y": [1, None]}, object), "b": np.empty((2, 1), object)}
+    content["b"][:, 0] = [POSES[:1], {"z": (POSES[0], "é")}]
+    loaded = load_numpy_pickle(dumped(tmp_path / "a.pkl", content, protocol))
+    assert loaded["a"].shape == ()
+    np.testing.assert_array_equal(loaded["a"].item()["x"], POSES)
+    assert loaded["a"].item()["y"] == [1, None]
+    assert (loaded["b"].shape, loaded["b"].dtype) == ((2, 1), np.dtype(object))
+    np.testing.assert_array_equal(loaded["b"][0, 0], POSES[:1])
+    np.testing.assert_array_equal(loaded["b"][1, 0]["z"][0], POSES[0])
+    assert loaded["b"][1, 0]["z"][1] == "é"
+
+
+def test_an_array_of_objects_in_fortran_order_keeps_its_places(tmp_path):
+    array = np.array([["a", 1, None], ["b", 2, 2.5]], object, order="F")
+    loaded = load_numpy_pickle(dumped(tmp_path / "a.pkl", array))
+    assert loaded.tolist() == array.tolist()
+
+
+def test_what_an_array_of_objects_holds_is_not_run_either(tmp_path):
+    for protocol in PROTOCOLS:
+        array = np.array([Calls(os.system, f"touch {tmp_path / 'touched'}")], object)
+        with pytest.raises(InputError, match=r"names '(posix|nt)\.system'"):
+            load_numpy_pickle(dumped(tmp_path / "bad.pkl", array, protocol))
+    assert not (tmp_path / "touched").exists()
+
+
+def test_deeply_nested_arrays_of_objects_do_not_overflow_the_stack(tmp_path):
+    # NumPy frees an array inside an array by recursion: 10,000 levels end the process.
+    begin, end = RECONSTRUCT + b"(I1\n(I1\nt" + OBJECT + b"I00\n](", b"etb"
+    direct = begin * 20_000 + b"N" + end * 20_000 + b"."
+    (tmp_path / "bad.pkl").write_bytes(direct)
+    with pytest.raises(InputError, match="puts an array of objects into another"):
+        read(tmp_path / "bad.pkl")
+    in_lists = (begin + b"](") * 20_000 + b"N" + (b"e" + end) * 20_000 + b"."
+    (tmp_path / "bad.pkl").write_bytes(in_lists)
+    with pytest.raises(InputError, match="holds a list, expected a dict"):
+        read(tmp_path / "bad.pkl")
+
+
+def test_one_list_put_into_many_arrays_of_objects_is_refused(tmp_path):
+    many = b"](" + b"N" * 10_000 + b"eq\x00"
+    array = RECONSTRUCT + b"(I1\n(I10000\nt" + OBJECT + b"I00\nh\x00tb"
+    (tmp_path / "bad.pkl").write_bytes(many + array * 100 + b".")
+    with pytest.raises(InputError, match="makes more data than the file holds"):
+        load_numpy_pickle(tmp_path / "bad.pkl")
+
+
+def test_a_shape_that_takes_for_ever_to_print_is_refused_at_once(tmp_path):
+    doubling = b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(100))
+    content = b"](" + doubling + b"e" + RECONSTRUCT + b"(I1\nhd" + F8 + b"I00\nU\x00tb."
+    (tmp_path / "bad.pkl").write_bytes(content)
+    start = time.perf_counter()
+    with pytest.raises(InputError, match=r"of shape \(a tuple, a tuple\)"):
+        read(tmp_path / "bad.pkl")
+    assert time.perf_counter() - start < 5
+
+
+def test_a_tensor_is_refused_with_what_to_save_instead(tmp_path):
+    # As pickle writes a torch tensor; torch is not needed for that.
+    content = b"\x80\x02}(U\x05posesctorch._utils\n_rebuild_tensor_v2\n(I0\nI0\n(I1\nt(I1\ntI00\ntRu."
+    (tmp_path / "bad.pkl").write_bytes(content)
+    with pytest.raises(InputError, match=r"names 'torch\._utils.*pickle arrays.*\.cpu\(\)\.numpy\(\)"):
+        read(tmp_path / "bad.pkl")
 
 
 def test_one_text_copied_many_times_is_refused(tmp_path):
