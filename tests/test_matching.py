@@ -251,6 +251,18 @@ def test_matching_agrees_with_a_dictionary(table, random, data) -> None:
     assert found == [where.get(key, -1) for key in table]
 
 
+@MODERATE
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=20), st.randoms(use_true_random=False), st.booleans())
+def test_matching_in_order_agrees_with_queues(subjects, random, gt_is_numbered) -> None:
+    shuffled = subjects.copy()
+    random.shuffle(shuffled)
+    pred_keys, gt_keys = {"subject": shuffled}, {"subject": subjects}
+    (gt_keys if gt_is_numbered else pred_keys)["frame"] = np.arange(len(subjects)) * 3
+    queues = {name: [i for i, other in enumerate(shuffled) if other == name] for name in subjects}
+    expected = [queues[name].pop(0) for name in subjects]
+    assert rows(keyed(len(subjects), **pred_keys), keyed(len(subjects), **gt_keys)) == expected
+
+
 def test_half_a_million_poses_are_matched() -> None:
     n = 543_344
     frames = np.arange(n) % 3000

@@ -1,46 +1,45 @@
 """Reading and writing .h5: HDF5 with the names of .npz, arrays as datasets, single values as attributes or datasets.
 
-Coordinates that lie in one piece are memory-mapped where they lie, as `write_hdf5` and h5py lay them out by default;
-chunked or compressed ones are read, into memory up to `MEMORY_LIMIT` bytes per file and beyond that into an anonymous
-temporary file that is mapped. Only what lies at the top of the file itself is looked at: links, external storage and
-virtual datasets are refused, so that reading a file never reads another one. No size is believed before it is checked.
+The HDF5 library parses files in a process of its own, with bounds of memory and time (`child.py`, `hdf5_child.py`), for
+a damaged file can make it crash or read for ever. What comes back is where in the file the numbers lie, checked once
+more against its size and memory-mapped there; or, where they are chunked or compressed, plain bytes in a temporary
+folder, which are read into memory up to `MEMORY_LIMIT` bytes per file and mapped beyond that. `write_hdf5` uses the
+library in this process, since nobody else has a hand in what it writes.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from posebench.errors import InputError
+from posebench.errors import InputError, MissingExtraError
+from posebench.io import child, hdf5_child
 from posebench.io.extras import optional
-from posebench.io.facts import NAMES, Facts, brief, collect, facts_of, listing, shown
-from posebench.poses import KeyColumn, PoseSet, key_text
+from posebench.io.facts import NAMES, Facts, brief, collect, facts_of, listing
+from posebench.poses import KeyColumn, PoseSet
 
-#: Bytes that the chunked datasets of one file may take in memory; beyond, they are spooled to disk.
+#: Bytes that the chunked datasets of one file may take in memory; beyond, they are mapped from disk.
 MEMORY_LIMIT = 256 * 2**20
-#: Contiguous datasets smaller than this are read, larger ones mapped.
+#: Datasets in one piece that are smaller than this are read, larger ones mapped.
 MAP_FROM = 2**20
-#: What a compressed dataset may claim for each byte that it takes in the file, as for .npz.
-RATIO = 1032
-#: Bytes read at a time.
-BLOCK = 2**24
-#: Filters that come with HDF5 and h5py: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf.
-FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
-#: Names at the top of a file.
-ENTRY_LIMIT = 10_000
+#: What the child may take: memory beside that for the file, bytes per byte of the file, seconds, and bytes per second.
+MEMORY, RATIO, SECONDS, SPEED = 4 * 2**30, 8, 10, 2**22
 
-ERRORS = (
-    *(OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, IndexError, SystemError),
-    *(NotImplementedError, AttributeError, EOFError),
-)
+#: Whether the system removes no file that is mapped; copies that remove themselves then take their place.
+KEEPS_MAPPED_FILES = os.name == "nt"
+
+_DTYPE = re.compile(r"[<>|=]?(?:[biuf]\d{1,2}|S\d{1,9})")
 
 
 def read_hdf5(path: Path) -> Facts:
@@ -53,177 +52,155 @@ def read_hdf5(path: Path) -> Facts:
     MissingExtraError
         If h5py is not installed.
     """
-    with opened(path) as (file, datasets):
-        names = entries(file, str(path))
-        stated = datasets.attributes(file)
-        both = [name for name in names if name in stated and name in NAMES]
-        if both:
-            raise InputError(f"{path}: states {both[0]} both as a dataset and as an attribute; keep one of them")
-        if "poses" not in names:
-            raise InputError(f"{path}: has no dataset 'poses', expected (N, J, 3) under that name; {listing(names)}")
-        # Names that mean nothing are not opened, only passed on to be mentioned.
-        raw = {name: datasets.load(file, name) if name in NAMES else None for name in names}
-    return collect({**raw, **stated}, str(path))
+    found = contents(path, "h5", NAMES)
+    names = [name for name, _, _ in found.entries]
+    both = [name for name in names if name in found.stated and name in NAMES]
+    if both:
+        raise InputError(f"{path}: states {both[0]} both as a dataset and as an attribute; keep one of them")
+    if "poses" not in names:
+        raise InputError(f"{path}: has no dataset 'poses', expected (N, J, 3) under that name; {listing(names)}")
+    # Names that mean nothing were not opened, and are only passed on to be mentioned.
+    return collect({**dict.fromkeys(names), **found.values, **found.stated}, str(path))
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Datasets]]:
-    """An open h5py file and what loads its datasets; what h5py raises inside becomes an `InputError`."""
-    h5py = optional("h5py", str(path))
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds at its top."""
+
+    #: Name of each dataset, and for MATLAB's variables shape and class.
+    entries: list[tuple[str, tuple[int, ...], str]]
+    #: Those that were asked for: arrays, single texts, or lists of texts.
+    values: dict[str, Any]
+    #: Attributes; None where nobody asked.
+    stated: dict[str, Any]
+
+
+def contents(path: Path, kind: str, names: Iterable[str], instead: Iterable[str] = ()) -> Contents:
+    """Let a child process look into an HDF5 file.
+
+    Parameters
+    ----------
+    path : path
+    kind : {"h5", "mat"}
+        Datasets and attributes as posebench names them, or the variables of MATLAB 7.3.
+    names : iterable of str
+        What to read if it is there.
+    instead : iterable of str
+        What MATLAB's files are searched for too if they have no `poses`.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, lies about its sizes, or points to other files.
+    MissingExtraError
+        If h5py is not installed.
+    """
+    source = str(path)
+    if importlib.util.find_spec("h5py") is None:
+        raise MissingExtraError(source, "h5py", "io")
+    with path.open("rb") as raw, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        status = os.fstat(raw.fileno())
+        seconds = SECONDS + status.st_size // SPEED
+        nbytes = MEMORY + RATIO * status.st_size
+        try:
+            answer = child.ask(hdf5_child, path, folder, nbytes, seconds, kind, ",".join(names), ",".join(instead))
+            if "refused" in answer:
+                raise InputError(f"{source}: {_line(answer['refused'])}")
+            if str(answer.get("error")).startswith("ModuleNotFoundError"):  # found here, but not there
+                raise MissingExtraError(source, "h5py", "io")
+            if "error" in answer:
+                reason = brief(ValueError(answer["error"]))
+                raise InputError(f"{source}: is no complete HDF5 file: {reason}; write it again")
+            if _version(path.stat()) != _version(status):
+                raise InputError(f"{source}: changed while it was read; read it again")
+            return _believed(answer, raw, status.st_size, Path(folder), source)
+        except child.BrokenOffError as error:
+            if error.seconds is not None:
+                raise InputError(
+                    f"{source}: was not read within {seconds} seconds; it is damaged, or repack it uncompressed (h5repack)"
+                ) from None
+            raise InputError(f"{source}: is damaged: the HDF5 library broke off; write it again") from None
+
+
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    """What tells one state of a file from another."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())[:500]
+
+
+def _believed(answer: dict[str, Any], raw: BinaryIO, size: int, folder: Path, source: str) -> Contents:
+    """What a child said of a file, as far as it can be true: the file may have taken the child over."""
     try:
-        with path.open("rb") as raw, h5py.File(path, "r", locking=False) as file:
-            yield file, Datasets(raw, str(path))
-    except InputError:
-        raise
-    except ERRORS as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise InputError(f"{path}: is no complete HDF5 file: {brief(error)}; write it again") from None
+        return _Answer(raw, size, folder).contents(answer)
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, FileNotFoundError) as error:
+        raise InputError(f"{source}: is damaged: the HDF5 library answered nonsense: {brief(error)}") from None
 
 
-def entries(file: Any, source: str) -> list[str]:
-    """The names at the top of a file."""
-    if len(file) > ENTRY_LIMIT:
-        raise InputError(f"{source}: has {len(file)} datasets at its top, expected at most {ENTRY_LIMIT}")
-    return [str(name) for name in file]
+class _Answer:
+    """An answer turned into arrays; raises KeyError, TypeError, ValueError and the like where it is none."""
 
-
-class Datasets:
-    """The datasets of an open file, loaded under one common memory allowance."""
-
-    def __init__(self, raw: BinaryIO, source: str) -> None:
-        self.raw, self.source = raw, source
-        self.size = raw.seek(0, 2)
+    def __init__(self, raw: BinaryIO, size: int, folder: Path) -> None:
+        self.raw, self.size, self.folder = raw, size, folder
         self.allowance = MEMORY_LIMIT
 
-    def attributes(self, file: Any) -> dict[str, Any]:
-        """The attributes of a file: known ones as values, others as None."""
-        if len(file.attrs) > ENTRY_LIMIT:
-            raise InputError(f"{self.source}: has {len(file.attrs)} attributes, expected at most {ENTRY_LIMIT}")
-        stated: dict[str, Any] = {}
-        for name in map(str, file.attrs):
-            stated[name] = None
-            if name in NAMES:
-                where = f"{self.source}: attribute {name!r}"
-                held = file.attrs.get_id(name)
-                _check_kind(held.dtype, where)
-                if not 0 <= math.prod(held.shape) * held.dtype.itemsize <= self.size:
-                    raise InputError(f"{where}: claims shape {shown(held.shape)}, more than the file holds")
-                stated[name] = file.attrs[name]
-        return stated
+    def contents(self, answer: dict[str, Any]) -> Contents:
+        entries = [(str(name), tuple(map(int, shape)), str(kind)) for name, shape, kind in answer["entries"]]
+        stated = {name: None if said is None else self._value(said) for name, said in answer.get("stated", {}).items()}
+        return Contents(entries, {name: self._value(said) for name, said in answer["values"].items()}, stated)
 
-    def dataset(self, file: Any, name: str) -> Any:
-        """A dataset at the top of the file, if it is one, lies in this file and claims no more than it can hold."""
-        h5py = optional("h5py", self.source)
-        where = f"{self.source}: dataset {shown(name)}"
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-            raise InputError(f"{where}: is a link, which is not followed; copy the data into the file (h5repack)")
-        return self.own(file[name], where)
+    def _value(self, said: dict[str, Any]) -> Any:
+        if "text" in said:
+            return str(said["text"])
+        if "texts" in said:
+            names, codes = [str(name) for name in said["texts"]], self._array(said["codes"])
+            if codes.dtype.kind != "i" or codes.ndim != 1 or codes.min(initial=0) < 0:
+                raise ValueError("no codes of texts")
+            return [names[code] for code in codes.tolist()]
+        if "empty" in said:
+            return np.zeros((0, 0))
+        array = self._array(said)
+        return array.T if "flipped" in said else array
 
-    def own(self, found: Any, where: str) -> Any:
-        """An object of the file as a dataset with data in this file."""
-        if not isinstance(found, optional("h5py", self.source).Dataset):
-            raise InputError(f"{where}: is a group, expected an array")
-        if found.is_virtual or found.external:
-            raise InputError(f"{where}: keeps its data in another file, which is not read; copy it (h5repack)")
-        if found.shape is None:
-            raise InputError(f"{where}: is empty")
-        return found
-
-    def load(self, file: Any, name: str) -> Any:
-        """One dataset as an array, or as a list of texts."""
-        where = f"{self.source}: dataset {shown(name)}"
-        try:
-            found = self.dataset(file, name)
-            _check_kind(found.dtype, where)
-            self.check_size(found, where)
-            if found.dtype.kind == "O":
-                return self._texts(found, where)
-            return self.numbers(found, where)
-        except InputError:
-            raise
-        except ERRORS as error:
-            raise InputError(f"{where}: is damaged: {brief(error)}") from None
-
-    def check_size(self, found: Any, where: str) -> None:
-        """Hold what a dataset claims against the bytes that it takes in the file."""
-        claimed = math.prod(found.shape) * found.dtype.itemsize
-        stored = int(found.id.get_storage_size())
-        if not 0 <= stored <= self.size:
-            raise InputError(f"{where}: claims {stored} bytes of a file that has {self.size}; it is cut off or damaged")
-        limit = stored
-        if found.chunks is not None:
-            limit = RATIO * stored + BLOCK
-            filters = found.id.get_create_plist()
-            for i in range(filters.get_nfilters()):
-                if filters.get_filter(i)[0] not in FILTERS:
-                    raise InputError(f"{where}: is compressed by a plugin that is not used here; repack it with gzip")
-            claimed = max(claimed, math.prod(found.chunks) * found.dtype.itemsize)
-        if claimed > limit:
-            raise InputError(
-                f"{where}: claims {shown(found.shape)} of {found.dtype}, {claimed} bytes, but takes {stored} bytes in "
-                f"the file; it is damaged, or was never filled"
-            )
-
-    def numbers(self, found: Any, where: str) -> npt.NDArray[Any]:
-        """An array of fixed-size items: mapped where it lies, or read."""
-        nbytes = math.prod(found.shape) * found.dtype.itemsize
-        begin = found.id.get_offset()
-        if begin is not None and nbytes >= max(MAP_FROM, 1) and found.dtype.kind in "iuf":
-            if begin + nbytes > self.size:
-                raise InputError(f"{where}: should end at byte {begin + nbytes}, but the file has {self.size}")
-            return np.memmap(self.raw, found.dtype, "r", begin, found.shape)
-        array = self.room(found.shape, found.dtype, where)
-        if array.ndim == 0 or array.size == 0:
-            array[...] = found[()]
-            return array
-        for start, stop in _blocks(found):
-            array[start:stop] = found[start:stop]
-        return array
-
-    def room(self, shape: tuple[int, ...], dtype: Any, where: str) -> npt.NDArray[Any]:
-        """An array to read into: in memory, or a temporary file that vanishes with its map."""
+    def _array(self, said: dict[str, Any]) -> npt.NDArray[Any]:
+        """Numbers or text of fixed width: mapped where they lie, or read."""
+        name, begin, shape = said["file"], int(said["offset"]), tuple(map(int, said["shape"]))
+        if _DTYPE.fullmatch(said["dtype"]) is None or min(shape, default=0) < 0:
+            raise ValueError("no type or shape of an array")
+        dtype = np.dtype(said["dtype"])
         nbytes = math.prod(shape) * dtype.itemsize
-        if nbytes <= self.allowance:
+        if name is None:
+            if not 0 <= begin <= self.size - nbytes:
+                raise ValueError("an array beyond the end of the file")
+            if nbytes >= max(MAP_FROM, 1) and dtype.kind in "iuf":
+                return np.memmap(self.raw, dtype, "r", begin, shape)
+            self.raw.seek(begin)
+            return _read(self.raw, dtype, shape)
+        if re.fullmatch(r"\d+\.bin", name) is None:
+            raise ValueError("no name of a file")
+        with Path(self.folder, name).open("rb") as handle:
+            if os.fstat(handle.fileno()).st_size != nbytes:
+                raise ValueError("a file of another size")
+            if nbytes > self.allowance:
+                return _mapped(handle, dtype, shape)
             self.allowance -= nbytes
-            return np.zeros(shape, dtype)
-        folder = tempfile.gettempdir()
-        if nbytes > shutil.disk_usage(folder).free:
-            raise InputError(f"{where}: needs {nbytes} bytes in {folder}, which has not that much room")
-        with tempfile.TemporaryFile() as spool:
-            spool.truncate(nbytes)
-            return np.memmap(spool, dtype, "r+", 0, shape)
-
-    def _texts(self, found: Any, where: str) -> Any:
-        """Texts of variable length; many may be one long text, so few are read at a time."""
-        if found.shape == ():
-            return key_text(found[()])
-        if len(found.shape) != 1:
-            raise InputError(f"{where}: has shape {found.shape}, expected one text per pose")
-        texts: list[str] = []
-        rows = min(8192, max(16, 2**28 // self.size))
-        for start in range(0, found.shape[0], rows):
-            texts.extend(map(key_text, found[start : start + rows]))
-        return texts
+            return _read(handle, dtype, shape)
 
 
-def _check_kind(dtype: Any, where: str) -> None:
-    """Plain numbers, flags and text only: no references, no compounds, no arrays of variable length."""
-    if dtype.kind == "O":
-        if optional("h5py", where).check_string_dtype(dtype) is None:
-            raise InputError(f"{where}: holds HDF5 objects of variable size, expected plain numbers or text")
-    elif dtype.kind not in "biufSU" or dtype.subdtype or dtype.itemsize == 0:
-        raise InputError(f"{where}: is of type {shown(str(dtype))}, expected plain numbers or text")
+def _read(handle: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    array = np.fromfile(handle, np.uint8 if dtype.kind == "b" else dtype, math.prod(shape)).reshape(shape)
+    return array != 0 if dtype.kind == "b" else array
 
 
-def _blocks(found: Any) -> Iterator[tuple[int, int]]:
-    """Ranges of rows of at most `BLOCK` bytes or one chunk, whole chunks each."""
-    n = found.shape[0]
-    row = max(1, math.prod(found.shape[1:]) * found.dtype.itemsize)
-    whole = found.chunks[0] if found.chunks else 1
-    step = max(whole, BLOCK // row // whole * whole)
-    for start in range(0, n, step):
-        yield start, min(n, start + step)
+def _mapped(handle: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """A file of the temporary folder, which goes when its map does."""
+    if not KEEPS_MAPPED_FILES:
+        return np.memmap(handle, dtype, "r", 0, shape)
+    with tempfile.TemporaryFile() as spool:
+        shutil.copyfileobj(handle, spool, 2**24)
+        return np.memmap(spool, dtype, "r", 0, shape)
 
 
 def write_hdf5(poseset: PoseSet, handle: BinaryIO, path: str) -> None:

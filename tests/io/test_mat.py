@@ -1,9 +1,7 @@
-"""MATLAB files: old ones through SciPy in a process of its own, whose crash is a sentence, 7.3 through h5py."""
+"""MATLAB files: old ones through SciPy, 7.3 through h5py, each in a process whose crash is a sentence."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
 
@@ -13,8 +11,10 @@ import pytest
 from scipy.io import savemat
 
 from posebench.errors import InputError, MissingExtraError, PosebenchError, UsageError
-from posebench.io import mat, mat_child, read, write
+from posebench.io import child, mat, read, write
 from posebench.poses import PoseSet
+from tests.support.forking import forking
+from tests.support.matlab import save5, save73
 
 POSES = np.random.default_rng(0).normal(size=(4, 3, 3))
 TEXTS = ["Walking 1", "b", "", "Walking 1"]
@@ -30,45 +30,6 @@ VARIABLES = {
     "root_depth": [1.0, 2.0, 3.0, 4.0],
     "intrinsics": np.eye(3),
 }
-
-
-def save73(path, variables, userblock=512):
-    """Write variables as MATLAB does with -v7.3: axes reversed, text as UTF-16, cells as references."""
-
-    def put(group, name, value):
-        if isinstance(value, str):
-            codes = np.array([[ord(letter)] for letter in value], np.uint16)
-            found = group.create_dataset(name, data=codes if value else np.zeros(2, np.uint64))
-            found.attrs["MATLAB_class"] = np.bytes_(b"char")
-            if not value:
-                found.attrs["MATLAB_empty"] = np.uint8(1)
-        elif isinstance(value, list) and isinstance(value[0], str):
-            width = max(map(len, value))
-            codes = np.array([[ord(letter) for letter in text.ljust(width)] for text in value], np.uint16)
-            found = group.create_dataset(name, data=codes.T)
-            found.attrs["MATLAB_class"] = np.bytes_(b"char")
-        elif isinstance(value, np.ndarray) and value.dtype == object:
-            found = group.create_dataset(name, (1, len(value)), h5py.ref_dtype)
-            found.attrs["MATLAB_class"] = np.bytes_(b"cell")
-            for i, item in enumerate(value):
-                found[0, i] = put(group.require_group("#refs#"), f"{name}{i}", item).ref
-        else:
-            array = np.atleast_2d(value)
-            found = group.create_dataset(name, data=array.astype(np.uint8 if array.dtype == bool else array.dtype).T)
-            kind = {"bool": "logical", "float64": "double", "float32": "single"}.get(array.dtype.name, array.dtype.name)
-            found.attrs["MATLAB_class"] = np.bytes_(kind.encode())
-        return found
-
-    with h5py.File(path, "w", userblock_size=userblock) as file:
-        for name, value in variables.items():
-            put(file, name, value)
-    if userblock:
-        with path.open("r+b") as raw:
-            raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
-
-
-def save5(path, variables):
-    savemat(path, variables, do_compression=True)
 
 
 SAVES = pytest.mark.parametrize("save", [save5, save73])
@@ -128,13 +89,13 @@ def test_a_struct_under_a_known_name_is_refused(tmp_path):
 @pytest.mark.parametrize("code", [-11, 1, None])
 def test_a_child_that_dies_or_never_ends_is_a_sentence(code, tmp_path, monkeypatch):
     save5(tmp_path / "a.mat", VARIABLES)
-    monkeypatch.setattr(mat, "_run", lambda *_: code)
+    monkeypatch.setattr(child, "run", lambda *_: code)
     with pytest.raises(InputError, match=r"a\.mat: (is damaged: SciPy|was not read within)"):
         read(tmp_path / "a.mat")
 
 
 def test_a_child_that_runs_too_long_is_ended():
-    assert mat._run(["a.mat", "", "0", "1"], 0.001) is None
+    assert child.run(["a.mat", "", "0", "1"], 0.001) is None
 
 
 def test_the_child_cannot_take_more_memory_than_allowed(tmp_path, monkeypatch):
@@ -165,38 +126,15 @@ def test_version_73_outside_the_file_is_not_read(tmp_path):
         read(tmp_path / "a.mat")
 
 
-#: A process that has SciPy loaded and lets a copy of itself do each job, as the child of posebench.io.mat would.
-SERVER = f"""
-import json, os, sys, importlib.util, scipy.io
-spec = importlib.util.spec_from_file_location("mat_child", {mat_child.__file__!r})
-child = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(child)
-for line in sys.stdin:
-    pid = os.fork()
-    if pid == 0:
-        os._exit(child.main(json.loads(line)))
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_mutated_file_gives_a_set_or_a_sentence(compressed, mutate, tmp_path, monkeypatch):
     path = tmp_path / "a.mat"
     savemat(path, VARIABLES, do_compression=compressed)
     content, rng, refused = path.read_bytes(), np.random.default_rng(5), 0
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-    ) as server:
-
-        def run(arguments, _seconds):
-            server.stdin.write(json.dumps(arguments) + "\n")
-            server.stdin.flush()
-            return int(server.stdout.readline())
-
-        monkeypatch.setattr(mat, "_run", run)
-        start = time.perf_counter()
+    start = time.perf_counter()
+    with forking() as run:
+        monkeypatch.setattr(child, "run", run)
         for _ in range(200):
             path.write_bytes(mutate(content, rng) or b"x")
             try:
@@ -205,6 +143,5 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(compressed, mutate, tmp_path, 
                 refused += 1
                 assert str(path) in str(error)
                 assert "\n" not in str(error)
-        server.stdin.close()
     assert refused > 0
     assert time.perf_counter() - start < 30
