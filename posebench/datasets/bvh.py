@@ -10,28 +10,22 @@ import io
 import os
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
-import numpy.typing as npt
 
+from posebench.datasets.kinematics import Floats, turn
+from posebench.datasets.parsing import LARGEST, Words, lines_of, number, parsed, shown
 from posebench.errors import InputError
 
-Floats = npt.NDArray[np.float64]
-
-#: Characters in a line; 100,000 channels fit.
-LINE_LIMIT = 2**20
 #: Joints and End Sites in a file; a body with all its fingers has fewer than 100.
 JOINT_LIMIT = 1000
 #: Coordinates that `Bvh.positions` returns at most: 2 GiB of float64.
 POSITION_LIMIT = 2**28
 #: Frames that `Bvh.positions` works on at a time: the rotations of a body then fit into a processor's cache.
 BLOCK = 512
-#: No length and no angle is larger; beyond, sums would lose all digits.
-LARGEST = 1e9
 
 _CHANNEL = re.compile(r"(?P<axis>[xyz])(?P<kind>position|rotation)", re.IGNORECASE | re.ASCII)
 _CHANNELS = "Xposition, Yposition, Zposition, Xrotation, Yrotation, Zrotation"
@@ -115,24 +109,13 @@ class Bvh:
                 world[joint] = world[parent] + (turned * local[:, None]).sum(axis=0)
             for name, values in channels:
                 if name.endswith("rotation"):
-                    turned = _turn(turned, _axis(name), np.deg2rad(values))
+                    turned = turn(turned, _axis(name), np.deg2rad(values))
             axes.append(turned)
         return world.transpose(2, 0, 1)
 
 
 def _axis(channel: str) -> int:
     return "XYZ".index(channel[0])
-
-
-def _turn(axes: Floats, about: int, angle: Floats) -> Floats:
-    """Axes (3, 3, N) of a frame after it was turned about one of them: right-handed, the two others move."""
-    a, b = (about + 1) % 3, (about + 2) % 3
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turned = np.empty_like(axes)
-    turned[about] = axes[about]
-    turned[a] = cosine * axes[a] + sine * axes[b]
-    turned[b] = cosine * axes[b] - sine * axes[a]
-    return turned
 
 
 def read_bvh(path: str | os.PathLike[str]) -> Bvh:
@@ -146,7 +129,7 @@ def read_bvh(path: str | os.PathLike[str]) -> Bvh:
     source = os.fspath(path)
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
-            return parse_bvh(_lines(file), source)
+            return parse_bvh(lines_of(file), source)
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -183,7 +166,7 @@ def parse_bvh(text: str | Iterable[str], source: str = "bvh") -> Bvh:
     >>> bvh.positions().round(6).tolist()
     [[[10.0, 20.0, 30.0], [8.0, 20.0, 30.0]]]
     """
-    words = _Words(io.StringIO(text) if isinstance(text, str) else text, source)
+    words = Words(io.StringIO(text) if isinstance(text, str) else text, source)
     words.expect("HIERARCHY")
     words.expect("ROOT")
     tree = _Tree(words)
@@ -201,70 +184,11 @@ def parse_bvh(text: str | Iterable[str], source: str = "bvh") -> Bvh:
     )
 
 
-def _lines(file: TextIO) -> Iterator[str]:
-    """The lines of a file; one longer than `LINE_LIMIT` comes in pieces, the first of which is too long."""
-    return iter(lambda: file.readline(LINE_LIMIT + 1), "")
-
-
-class _Words:
-    """The words of a text one by one, or its lines, with the number of the line that was read last."""
-
-    def __init__(self, lines: Iterable[str], source: str) -> None:
-        self.number = 0
-        self._source = source
-        self._lines = iter(lines)
-        self._left: list[str] = []
-
-    def error(self, complaint: str) -> InputError:
-        """An error at the current line."""
-        return InputError(f"{self._source}: line {max(self.number, 1)}: {complaint}")
-
-    def line(self) -> str | None:
-        """The next line, None at the end; words of the current one that are left over are an error."""
-        if self._left:
-            raise self.error(f"expected the end of the line, got {_shown(self._left[-1])}")
-        line = next(self._lines, None)
-        if line is None:
-            return None
-        self.number += 1
-        if len(line) > LINE_LIMIT:
-            raise self.error(f"is longer than {LINE_LIMIT} characters")
-        return line
-
-    def next(self, expected: str) -> str:
-        """The next word; `expected` says what it should be, should the text end."""
-        while not self._left:
-            line = self.line()
-            if line is None:
-                raise self.error(f"the file ends, expected {expected}")
-            self._left = line.split()[::-1]
-        return self._left.pop()
-
-    def expect(self, *words: str) -> None:
-        """Read these words, in capital letters or not."""
-        for word in words:
-            found = self.next(word)
-            if found.lower() != word.lower():
-                raise self.error(f"expected {word}, got {_shown(found)}")
-
-    def labelled(self, label: str) -> str:
-        """What follows `label` and a colon on the next line that is not blank."""
-        line: str | None = ""
-        while line is not None and not line.strip():
-            line = self.line()
-        if line is None:
-            raise self.error(f"the file ends, expected '{label}:'")
-        before, colon, value = line.partition(":")
-        if not colon or before.lower().split() != label.lower().split():
-            raise self.error(f"expected '{label}:', got {_shown(line.strip())}")
-        return value.strip()
-
-
 @dataclass
 class _Tree:
     """The joints of a HIERARCHY block, in the order of the file: parents before children."""
 
-    words: _Words
+    words: Words
     names: list[str] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     offsets: list[list[float]] = field(default_factory=list)
@@ -276,7 +200,7 @@ class _Tree:
         open_joints = [self._open(words.next("the name of the root"), -1)]
         while open_joints:
             joint = open_joints[-1]
-            expected = f"JOINT, End Site or the brace that closes {_shown(self.names[joint])}"
+            expected = f"JOINT, End Site or the brace that closes {shown(self.names[joint])}"
             word = words.next(expected)
             match word.lower():
                 case "joint":
@@ -288,7 +212,7 @@ class _Tree:
                 case "}":
                     open_joints.pop()
                 case _:
-                    raise words.error(f"expected {expected}, got {_shown(word)}")
+                    raise words.error(f"expected {expected}, got {shown(word)}")
 
     def _open(self, name: str, parent: int, *, end_site: bool = False) -> int:
         """Read the braces' beginning: an offset, and the channels unless it is an End Site."""
@@ -296,13 +220,13 @@ class _Tree:
         if name in ("{", "}"):
             raise words.error(f"expected the name of a joint, got {name!r}")
         if name in self.names:
-            raise words.error(f"a second joint is called {_shown(name)}")
+            raise words.error(f"a second joint is called {shown(name)}")
         if len(self.names) == JOINT_LIMIT:
             raise words.error(f"there are more than {JOINT_LIMIT} joints")
         words.expect("{", "OFFSET")
         self.names.append(name)
         self.parents.append(parent)
-        self.offsets.append([_number(words, f"an offset of {_shown(name)}") for _ in range(3)])
+        self.offsets.append([number(words, f"an offset of {shown(name)}") for _ in range(3)])
         self.channels.append(() if end_site else self._read_channels(name))
         return len(self.names) - 1
 
@@ -311,28 +235,28 @@ class _Tree:
         words.expect("CHANNELS")
         count = words.next("the number of channels")
         if count not in ("0", "1", "2", "3", "4", "5", "6"):
-            raise words.error(f"expected a number of channels from 0 to 6, got {_shown(count)}")
+            raise words.error(f"expected a number of channels from 0 to 6, got {shown(count)}")
         channels: list[str] = []
         for _ in range(int(count)):
             channel = words.next("a channel")
             known = _CHANNEL.fullmatch(channel)
             if known is None:
-                raise words.error(f"expected {count} channels out of {_CHANNELS}, got {_shown(channel)}")
+                raise words.error(f"expected {count} channels out of {_CHANNELS}, got {shown(channel)}")
             canonical = known["axis"].upper() + known["kind"].lower()
             if canonical in channels:
-                raise words.error(f"{_shown(name)} has channel {canonical} twice")
+                raise words.error(f"{shown(name)} has channel {canonical} twice")
             channels.append(canonical)
         return tuple(channels)
 
 
-def _read_motion(words: _Words, width: int) -> tuple[float, Floats]:
+def _read_motion(words: Words, width: int) -> tuple[float, Floats]:
     """The MOTION block after its first word: seconds per frame, and the numbers (N, width)."""
     promised = words.labelled("Frames")
     if not re.fullmatch(r"[1-9][0-9]{0,11}", promised):
-        raise words.error(f"expected a number of frames from 1 on, got {_shown(promised)}")
+        raise words.error(f"expected a number of frames from 1 on, got {shown(promised)}")
     n = int(promised)
     promised_at = words.number
-    frame_time = _parsed(words, words.labelled("Frame Time"), "the frame time")
+    frame_time = parsed(words, words.labelled("Frame Time"), "the frame time")
     if not 1e-5 <= frame_time <= 10:
         raise words.error(f"the frame time is {frame_time:g}, expected seconds from 0.00001 to 10")
     if width == 0:
@@ -357,7 +281,7 @@ def _read_motion(words: _Words, width: int) -> tuple[float, Floats]:
             numbers.extend(map(float, cells))
         except ValueError:
             for column, cell in enumerate(cells, 1):
-                _parsed(words, cell, f"column {column}")
+                parsed(words, cell, f"column {column}")
             raise words.error("has characters other than ASCII") from None
     if len(numbered) < n:
         raise words.error(f"the file ends after {len(numbered)} frames, expected {n} as line {promised_at} says")
@@ -368,25 +292,3 @@ def _read_motion(words: _Words, width: int) -> tuple[float, Floats]:
         words.number = numbered[row]
         raise words.error(f"column {column + 1} is {motion[row, column]:g}, expected a number up to {LARGEST:g}")
     return frame_time, motion
-
-
-def _number(words: _Words, what: str) -> float:
-    """The next word as a number that is neither NaN nor huge."""
-    value = _parsed(words, words.next(what), what)
-    if not abs(value) <= LARGEST:
-        raise words.error(f"{what} is {value:g}, expected a number up to {LARGEST:g}")
-    return value
-
-
-def _parsed(words: _Words, text: str, what: str) -> float:
-    try:
-        if "_" not in text and text.isascii():
-            return float(text)
-    except ValueError:
-        pass
-    raise words.error(f"{what} is {_shown(text)}, expected a number")
-
-
-def _shown(text: str) -> str:
-    """A piece of the file as a message shows it: quoted, plain ASCII, not long."""
-    return ascii(text if len(text) <= 40 else f"{text[:37]}...")

@@ -2,7 +2,8 @@
 
 The files are looked for in `cmu-mocap/bvh/SS/SS_TT.bvh` (subject, trial) below the folder that the environment variable
 POSEBENCH_DATA names, and an index of what is done in them in `cmu-mocap/motions.csv`. Meant is the conversion whose
-bones are named as in MotionBuilder (`LHipJoint`, `LowerBack`); `read_cmu` says what it makes of them.
+bones are named as in MotionBuilder (`LHipJoint`, `LowerBack`); `read_cmu` says what it makes of them. It also reads the
+originals, `SS_TT.amc` beside `SS.asf`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from posebench.datasets.bvh import Bvh, Floats, read_bvh
+from posebench.datasets.acclaim import read_amc
+from posebench.datasets.actions import Naming, named
+from posebench.datasets.bvh import Bvh, read_bvh
+from posebench.datasets.kinematics import Floats, h36m17_poses
 from posebench.errors import InputError, UsageError
 from posebench.poses import PoseSet
 from posebench.skeletons import H36M17
@@ -83,36 +87,59 @@ def cmu_clips(root: str | os.PathLike[str] | None = None) -> list[Path]:
     return [path for _, path in sorted(found, key=lambda item: (int(item[0]["subject"]), int(item[0]["trial"])))]
 
 
-def read_cmu(path: str | os.PathLike[str]) -> PoseSet:
+def read_cmu(path: str | os.PathLike[str], *, actions: Naming = "description") -> PoseSet:
     """Read one clip as H36M-17 poses in mm.
 
     Coordinates are those of the laboratory: absolute, y up. Pelvis and thorax are the midpoints of hips and shoulders,
     the spine is halfway between them; the nose is only near: it is the joint that carries the head.
 
-    The files lack the thorax bone: neck and shoulders begin where the spine's last bone does, 111 to 124 mm too low. It
-    is put back with the length of that last bone, along its y axis.
+    The BVH files lack the thorax bone: neck and shoulders begin where the spine's last bone does, 111 to 124 mm too
+    low. It is put back with the length of that last bone, along its y axis.
 
     Some frames were not captured. Frame 0 is a rest pose with spread arms that the conversion put there, the same in
     every clip; ``read_cmu(path)[1:]`` leaves it out. In frame 1 of 07_12 and frames 1 to 4 of 09_10 every channel is 0.
+    `usable_frames` finds them all.
 
     The wrists lie too near the elbows: the forearm ends where the radius does in skeletons of the Acclaim kind, and
-    these give the rest of it, half as much again, to a bone `wrist` that the files lack too.
+    these give the rest of it, half as much again, to a bone `wrist` that the BVH files lack too.
 
     Parameters
     ----------
     path : path
-        A file called `SS_TT.bvh`. A `motions.csv` in one of the three folders above its own supplies `action`: the
-        description in the database's words.
+        A file called `SS_TT.bvh`, or the original `SS_TT.amc` beside its skeleton `SS.asf`; the latter says no frame
+        rate. A `motions.csv` in one of the three folders above its own supplies `action`: the description in the
+        database's words.
+    actions : {"description", "class"}
+        Whether `action` is that description or its class (`action_class`).
 
     Raises
     ------
     InputError
-        If the file is no whole BVH file, is not called so, or has other bones than the conversion meant here.
+        If the file is not whole, is not called so, or has other bones than the ones meant here.
+    UsageError
+        If `actions` is something else.
     """
     source = os.fspath(path)
     clip = _CLIP.fullmatch(Path(path).stem)
     if clip is None:
         raise InputError(f"{source}: is not called by subject and trial, such as 02_01.bvh")
+    description = _description(Path(path), int(clip["subject"]), int(clip["trial"]))
+    action = named(description or "", actions)
+    poses = _read_amc(Path(path)) if Path(path).suffix.lower() == ".amc" else _read_bvh(path)
+    return poses.replace(
+        subject=clip["subject"],
+        sequence=clip[0],
+        action=None if description is None else action,
+        dataset="cmu-mocap",
+        path=source,
+    )
+
+
+def _read_amc(path: Path) -> PoseSet:
+    return read_amc(path.with_name(f"{path.stem.split('_')[0]}.asf"), path)
+
+
+def _read_bvh(path: str | os.PathLike[str]) -> PoseSet:
     bvh = read_bvh(path)
     return PoseSet(
         to_h36m17(bvh),
@@ -120,31 +147,17 @@ def read_cmu(path: str | os.PathLike[str]) -> PoseSet:
         unit="mm",
         reference="world",
         origin="absolute",
-        subject=clip["subject"],
-        sequence=clip[0],
-        action=_description(Path(path), int(clip["subject"]), int(clip["trial"])),
         frame=np.arange(len(bvh)),
         fps=bvh.fps,
-        dataset="cmu-mocap",
-        source=source,
-        path=source,
+        source=bvh.source,
     )
 
 
 def to_h36m17(bvh: Bvh) -> Floats:
     """Poses (N, 17, 3) in mm."""
-    at = [bvh.index(bone) for bone in _BONES.values()]
+    at = {joint: bvh.index(bone) for joint, bone in _BONES.items()}
     world = _with_thorax(bvh).positions()
-    poses = np.empty((len(bvh), len(H36M17), 3))
-    poses[:, [H36M17.index(joint) for joint in _BONES]] = world[:, at] * MM_PER_UNIT
-    for middle, ends in (
-        ("pelvis", ("LHip", "RHip")),
-        ("thorax", ("LShoulder", "RShoulder")),
-        ("spine", ("pelvis", "thorax")),
-    ):
-        a, b = (H36M17.index(end) for end in ends)
-        poses[:, H36M17.index(middle)] = (poses[:, a] + poses[:, b]) / 2
-    return poses
+    return h36m17_poses({joint: world[:, bone] * MM_PER_UNIT for joint, bone in at.items()})
 
 
 def _with_thorax(bvh: Bvh) -> Bvh:

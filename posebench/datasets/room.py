@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from posebench.cameras import Camera
 from posebench.errors import InputError, UsageError
-from posebench.poses import PoseSet
+from posebench.poses import KeyColumn, PoseSet
 
 Floats = npt.NDArray[np.float64]
 
@@ -121,8 +121,8 @@ def seen_by(poses: PoseSet, cameras: list[Camera], *, seed: int = 0) -> PoseSet:
             placed[rows] = _placed(poses.poses[rows].astype(np.float64), poses.skeleton.root, yaw_of(name, seed))
     views = [camera.to_camera(placed.reshape(-1, 3)).reshape(placed.shape) for camera in cameras]
     many = len(cameras)
-    repeated = {
-        key: np.tile(column if key == "frame" else column.values, many)
+    repeated: dict[str, object] = {
+        key: np.tile(column.values if isinstance(column, KeyColumn) else column, many)
         for key, column in poses.keys.items()
         if key != "camera"
     }

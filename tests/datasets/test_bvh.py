@@ -9,6 +9,7 @@ import pytest
 
 from posebench import InputError
 from posebench.datasets import Bvh, bvh, parse_bvh, read_bvh
+from posebench.datasets.parsing import LINE_LIMIT
 
 #: Every joint has another order of channels; the elbow moves along one axis too, the wrist has no channels.
 ARM = """HIERARCHY
@@ -209,7 +210,7 @@ def test_too_many_joints_are_refused() -> None:
 
 def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "long.bvh"
-    path.write_text(ARM + " " * (bvh.LINE_LIMIT + 1), encoding="utf-8")
+    path.write_text(ARM + " " * (LINE_LIMIT + 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"long.bvh: line 36: is longer than"):
         read_bvh(path)
 

@@ -11,6 +11,7 @@ import pytest
 from posebench import InputError, PoseSet, UsageError
 from posebench.datasets import CMU_ATTRIBUTION, cmu_clips, read_bvh, read_cmu
 from posebench.skeletons import H36M17
+from tests.support.mocap import BONES, amc_text, asf_text, clip_text, written
 
 MM = 25.4 / 0.45
 SUBJECTS = ("01", "02", "03", "05", "06", "07", "08", "09")
@@ -19,61 +20,6 @@ SUBJECTS = ("01", "02", "03", "05", "06", "07", "08", "09")
 RIGID = [name for name in H36M17.bone_names if name not in ("pelvis-spine", "spine-thorax", "thorax-nose")]
 
 # ----------------------------------------------------------------------------------------------------- a file made here
-
-#: (bone, parent, offset): the CMU skeleton with round numbers, as far as H36M-17 needs it.
-BONES = (
-    ("LeftUpLeg", "Hips", (2, -2, 0)),
-    ("LeftLeg", "LeftUpLeg", (0, -7, 0)),
-    ("LeftFoot", "LeftLeg", (0, -8, 0)),
-    ("RightUpLeg", "Hips", (-2, -2, 0)),
-    ("RightLeg", "RightUpLeg", (0, -7, 0)),
-    ("RightFoot", "RightLeg", (0, -8, 0)),
-    ("Spine", "Hips", (0, 2, 0)),
-    ("Spine1", "Spine", (0, 3, 4)),
-    ("Neck", "Spine1", (0, 0, 0)),
-    ("Head", "Neck", (0, 2, 0)),
-    ("LeftShoulder", "Spine1", (0, 0, 0)),
-    ("LeftArm", "LeftShoulder", (3, 1, 0)),
-    ("LeftForeArm", "LeftArm", (5, 0, 0)),
-    ("LeftHand", "LeftForeArm", (3, 0, 0)),
-    ("RightShoulder", "Spine1", (0, 0, 0)),
-    ("RightArm", "RightShoulder", (-3, 1, 0)),
-    ("RightForeArm", "RightArm", (-5, 0, 0)),
-    ("RightHand", "RightForeArm", (-3, 0, 0)),
-)
-
-
-def skeleton_text(parent: str = "Hips", bones: tuple = BONES) -> str:
-    """What stands between the braces of a bone: its children, or an End Site one unit above it."""
-    children = [(name, offset) for name, above, offset in bones if above == parent]
-    if not children:
-        return "End Site { OFFSET 0 1 0 }\n"
-    return "".join(
-        f"JOINT {name} {{ OFFSET {offset[0]} {offset[1]} {offset[2]} CHANNELS 1 Zrotation\n"
-        f"{skeleton_text(name, bones)}}}\n"
-        for name, offset in children
-    )
-
-
-def clip_text(*frames: dict[str, float], bones: tuple = BONES) -> str:
-    """A clip whose root stays at (10, 20, 30); each frame says by how many degrees which bones turn about z."""
-    tree = skeleton_text(bones=bones)
-    order = [line.split()[1] for line in tree.splitlines() if line.startswith("JOINT")]
-    rows = "".join(
-        " ".join(str(value) for value in (10, 20, 30, *(turns.get(bone, 0) for bone in order))) + "\n"
-        for turns in frames
-    )
-    return (
-        "HIERARCHY\nROOT Hips { OFFSET 0 0 0 CHANNELS 3 Xposition Yposition Zposition\n"
-        f"{tree}}}\nMOTION\nFrames: {len(frames)}\nFrame Time: .0083333\n{rows}"
-    )
-
-
-def written(folder: Path, text: str, name: str = "07_12.bvh") -> Path:
-    path = folder / "cmu-mocap" / "bvh" / name[:2] / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_joints_stand_where_the_file_puts_them(tmp_path: Path) -> None:
@@ -127,6 +73,35 @@ def test_the_action_comes_from_the_index(tmp_path: Path) -> None:
     index.write_text("subject;trial;description\n7;12;walk\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"motions\.csv: is not a table with columns subject, trial"):
         read_cmu(second)
+
+
+def test_the_action_may_be_its_class(tmp_path: Path) -> None:
+    first, second = (written(tmp_path, clip_text({}), name) for name in ("07_01.bvh", "07_12.bvh"))
+    (tmp_path / "cmu-mocap" / "motions.csv").write_text(
+        "subject,trial,description\n7,12,brisk walk\n", encoding="utf-8"
+    )
+    assert read_cmu(second, actions="class").action.names == ("walk",)
+    assert read_cmu(first, actions="class").action is None  # nobody said what is done there
+    with pytest.raises(UsageError, match="actions is 'classes', expected one of description, class"):
+        read_cmu(second, actions="classes")
+
+
+def test_the_original_of_a_clip_is_read_beside_its_skeleton(tmp_path: Path) -> None:
+    index = tmp_path / "cmu-mocap" / "motions.csv"
+    path = index.parent / "asf" / "07" / "07_12.amc"
+    path.parent.mkdir(parents=True)
+    path.write_text(amc_text({}, {"rhumerus": 90}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"07\.asf: cannot be read: No such file"):
+        read_cmu(path)
+    (path.parent / "07.asf").write_text(asf_text(), encoding="utf-8")
+    index.write_text("subject,trial,description\n7,12,brisk walk\n", encoding="utf-8")
+    clip = read_cmu(path)
+    assert (clip.unit, clip.reference, clip.origin, clip.dataset) == ("mm", "world", "absolute", "cmu-mocap")
+    assert (clip.subject.names, clip.sequence.names, clip.action.names) == (("07",), ("07_12",), ("brisk walk",))
+    assert (clip.frame.tolist(), clip.fps, clip.path) == ([1, 2], None, str(path))
+    arm = [H36M17.index(joint) for joint in ("RShoulder", "RElbow", "RWrist")]
+    np.testing.assert_allclose(clip.poses[0, arm] / MM, [[7, 27, 34], [2, 27, 34], [-1, 27, 34]], atol=1e-12)
+    np.testing.assert_allclose(clip.poses[1, arm] / MM, [[7, 27, 34], [7, 22, 34], [7, 19, 34]], atol=1e-12)
 
 
 def test_clips_are_found_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
