@@ -16,6 +16,7 @@ _HOMES = {
     "MissingExtraError": "posebench.errors",
     "PosebenchError": "posebench.errors",
     "UsageError": "posebench.errors",
+    "ClusterBank": "posebench.banks",
     "PoseSet": "posebench.poses",
     "concatenate": "posebench.joining",
     "Camera": "posebench.cameras",
@@ -25,6 +26,7 @@ _HOMES = {
     "to_unit": "posebench.references",
     "to_world": "posebench.references",
     "convert": "posebench.conversion",
+    "lift_uvd": "posebench.lifting",
     "Skeleton": "posebench.skeletons",
     "get_skeleton": "posebench.skeletons",
     "register_skeleton": "posebench.skeletons",
@@ -59,6 +61,7 @@ _HOMES = {
         "pck",
         "per_pose",
         "pmpjpe",
+        "pss",
         "symmetry_error",
         "worst_joint",
     ),
@@ -71,6 +74,7 @@ __all__ = ["__version__", *_MODULES, *sorted(_HOMES)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from posebench import alignment as alignment
+    from posebench.banks import ClusterBank as ClusterBank
     from posebench.cameras import Camera as Camera
     from posebench.cameras import read_cameras as read_cameras
     from posebench.conversion import convert as convert
@@ -81,6 +85,7 @@ if TYPE_CHECKING:
     from posebench.io import read as read
     from posebench.io import write as write
     from posebench.joining import concatenate as concatenate
+    from posebench.lifting import lift_uvd as lift_uvd
     from posebench.metrics import MetricSpec as MetricSpec
     from posebench.metrics import auc as auc
     from posebench.metrics import axis_error as axis_error
@@ -98,6 +103,7 @@ if TYPE_CHECKING:
     from posebench.metrics import pck as pck
     from posebench.metrics import per_pose as per_pose
     from posebench.metrics import pmpjpe as pmpjpe
+    from posebench.metrics import pss as pss
     from posebench.metrics import resolve as resolve
     from posebench.metrics import symmetry_error as symmetry_error
     from posebench.metrics import worst_joint as worst_joint

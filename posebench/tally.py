@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.kernels import PoseFlag
+from posebench.metrics.clusters import ClusterState
 from posebench.metrics.fields import ACROSS_FRAMES, Floats, Setup, error_fields, in_mm, reduce_metric
 from posebench.metrics.motion import MotionState, error_vectors
 from posebench.metrics.registry import FieldKind, Metric
@@ -34,6 +35,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     motion: MotionState | None = None
     spread: SpreadState | None = None
+    clusters: ClusterState | None = None
 
     def __post_init__(self) -> None:
         self.sums = np.zeros((0, len(self.metrics), 4))
@@ -43,6 +45,8 @@ class Tally:
             self.motion = MotionState(len(self.setup.joints))
         if FieldKind.BONE_SPREAD in kinds:
             self.spread = SpreadState(len(self.setup.bones()))
+        if self.setup.clusters is not None:
+            self.clusters = ClusterState(self.setup.clusters)
 
     def add(
         self,
@@ -53,7 +57,9 @@ class Tally:
         frames: npt.NDArray[np.int64] | None,
     ) -> npt.NDArray[np.uint16]:
         """Add poses (N, J, 3), each of a cell numbered from 0; returns their flags, to be judged by the caller."""
-        fields, flags = error_fields(self.metrics, pred, gt, valid, self.setup)
+        plan = self.setup.clusters
+        assigned = None if plan is None else plan.assign(pred, gt, valid)
+        fields, flags = error_fields(self.metrics, pred, gt, valid, self.setup, assigned)
         self._grow(int(cells.max(initial=-1)) + 1)
         values = np.empty(len(flags))
         for m, metric in enumerate(self.metrics):
@@ -64,6 +70,8 @@ class Tally:
             reduce_metric(metric, fields, flags, cells, values, cell_sums, self.items[m], columns)
             self.sums[:, m] += cell_sums
         self._count(flags, valid)
+        if self.clusters is not None and assigned is not None:
+            self.clusters.update(assigned, cells, (flags & int(PoseFlag.UNSCORABLE)) == 0)
         if self.motion is not None or self.spread is not None:
             p, g, known = in_mm(pred, gt, valid, self.setup)
             known = known & ((flags & int(PoseFlag.UNSCORABLE)) == 0)[:, None]
@@ -85,12 +93,15 @@ class Tally:
             self.motion.merge(other.motion, rows)
         if self.spread is not None and other.spread is not None:
             self.spread.merge(other.spread, rows)
+        if self.clusters is not None and other.clusters is not None:
+            self.clusters.merge(other.clusters, rows)
 
     def copy(self) -> Tally:
         """A tally with the same sums, to be added to without touching this one."""
         twin = copy(self)
         twin.sums, twin.counts = self.sums.copy(), self.counts.copy()
         twin.items = [items.copy() for items in self.items]
+        twin.clusters = None if self.clusters is None else self.clusters.copy()
         twin.motion, twin.spread = deepcopy(self.motion), deepcopy(self.spread)
         return twin
 

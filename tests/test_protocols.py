@@ -174,8 +174,8 @@ MALFORMED = [
     ({"metrics": ["PCK@-5"]}, "PCK@-5"),
     ({"metrics": ["MPJPE", "mpjpe"]}, "stands twice"),
     ({"metrics": ["PCK", "PCK@150"]}, "stands twice"),
-    ({"banks": ["cmu_k50"]}, "binds banks"),
-    ({"banks": None}, "binds banks"),
+    ({"banks": ["a", "a"]}, "banks: a name stands twice"),
+    ({"banks": None}, "expected a list of names, or []"),
 ]
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from posebench.errors import InputError, UsageError
 from posebench.kernels import PoseFlag, map_chunks
-from posebench.metrics.fields import ACROSS_FRAMES, Setup, error_fields, reduce_metric
+from posebench.metrics.fields import ACROSS_FRAMES, Setup, error_fields, field_key, reduce_metric
 from posebench.metrics.grammar import MetricSpec
 from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
 from posebench.poses import PoseSet
@@ -105,6 +105,8 @@ def per_pose(
     for metric in chosen:
         if metric.field in ACROSS_FRAMES:
             raise UsageError(f"{metric.key} is taken across frames and has no value per pose")
+        if metric.cluster is not None:
+            raise UsageError(f"{metric.key} needs a bank: pss(pred, gt, bank, reduce='none') gives its values per pose")
     values = _pose_values(chosen, pred, gt, root, joints, valid, skeleton)
     return {metric.key: column for metric, column in zip(chosen, values, strict=True)}
 
@@ -131,7 +133,7 @@ def _pose_values(
         refuse_non_finite(flags, p, g, numbers, numbers, setup, mask)
         cells = np.zeros(len(flags), np.int64)
         for m, metric in enumerate(metrics):
-            items = fields[metric.field, metric.alignment].shape[1]
+            items = fields[field_key(metric)].shape[1]
             reduce_metric(metric, fields, flags, cells, values[m, rows], np.zeros((1, 4)), np.zeros((items, 2)))
 
     for _ in map_chunks(fill, len(g)):
@@ -267,7 +269,8 @@ def refuse_non_finite(
             continue
         row, gt_row = int(rows[bad[0]]), int(gt_rows[bad[0]])
         roots = [j for j in (setup.pred_root, setup.gt_root, setup.root) if j is not None]
-        wanted = np.union1d(setup.joints, roots).astype(int)
+        banks = [] if setup.clusters is None else setup.clusters.joints().tolist()
+        wanted = np.unique([*setup.joints.tolist(), *roots, *banks]).astype(int)
         known = np.ones(len(wanted), np.bool_) if mask is None else mask[gt_row, wanted]
         # Squares of more than 1e150 mm leave the range of float64.
         usable = (np.abs(side.take(np.array([row]))[0, wanted]) < 1e150).all(1)

@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.kernels import Alignment, PoseFlag, aligned_errors
+from posebench.metrics.clusters import Assigned, ClusterPlan
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.skeletons import Skeleton
 
 Floats = npt.NDArray[np.float64]
-FieldKey = tuple[FieldKind, Alignment | None]
+FieldKey = tuple[FieldKind, Alignment | str | None]
 
 #: Kinds whose items are not taken frame by frame; `motion` and `structure` keep states of their own for them.
-ACROSS_FRAMES = frozenset({FieldKind.VELOCITY, FieldKind.ACCELERATION, FieldKind.BONE_SPREAD})
+ACROSS_FRAMES = frozenset({FieldKind.VELOCITY, FieldKind.ACCELERATION, FieldKind.BONE_SPREAD, FieldKind.KAPPA})
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Setup:
     skeleton: Skeleton | None = None
     #: Metrics that are taken over some of the joints only, by their place in `joints`.
     metric_columns: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    #: The cluster banks of the metrics that use any.
+    clusters: ClusterPlan | None = None
 
     def columns(self, metric: Metric) -> tuple[int, ...] | None:
         """Which items of its field a metric is taken over; None for all."""
@@ -70,6 +73,8 @@ class Setup:
         """Names of a field's items."""
         if kind is FieldKind.ROOT:
             return ("root",)
+        if kind in (FieldKind.CLUSTERS, FieldKind.KAPPA):
+            return ("pose",)
         names = self.skeleton.joints if self.skeleton else None
         if kind in (FieldKind.JOINTS, FieldKind.VELOCITY, FieldKind.ACCELERATION):
             return tuple(names[j] if names else str(j) for j in self.joints)
@@ -87,9 +92,11 @@ def error_fields(
     gt: npt.NDArray[Any],
     valid: npt.NDArray[np.bool_] | None,
     setup: Setup,
+    assigned: Assigned | None = None,
 ) -> tuple[dict[FieldKey, Floats], npt.NDArray[np.uint16]]:
-    """Every field that the metrics ask for, and the flags of the poses (N,)."""
-    keys = {(metric.field, metric.alignment) for metric in metrics if metric.field not in ACROSS_FRAMES}
+    """Every field that the metrics ask for, and the flags of the poses (N,); `assigned` are their clusters."""
+    metrics = [metric for metric in metrics if metric.field not in ACROSS_FRAMES]
+    keys = {(metric.field, metric.alignment) for metric in metrics if metric.cluster is None}
     alignments = sorted({a for kind, a in keys if kind is FieldKind.JOINTS and a is not None}) or [Alignment.ROOT]
     result = aligned_errors(
         pred,
@@ -116,7 +123,17 @@ def error_fields(
                 known_root = known[:, setup.root]
                 for side, flag in ((p, PoseFlag.MISSING), (g, PoseFlag.BAD_GROUND_TRUTH)):
                     result.flags[known_root & ~np.isfinite(side[:, setup.root]).all(axis=1)] |= int(flag)
+    if assigned is not None and setup.clusters is not None:
+        result.flags[:] |= assigned.flags
+        for metric in metrics:
+            if metric.cluster is not None:
+                fields[field_key(metric)] = setup.clusters.field(metric, assigned)
     return fields, result.flags
+
+
+def field_key(metric: Metric) -> FieldKey:
+    """Where a metric's field stands among the fields of a chunk."""
+    return metric.field, metric.alignment if metric.cluster is None else metric.key
 
 
 def reduce_metric(
@@ -135,7 +152,7 @@ def reduce_metric(
     """
     from posebench.kernels.reductions import reduce_field
 
-    field = fields[metric.field, metric.alignment]
+    field = fields[field_key(metric)]
     if metric.field is not FieldKind.JOINTS:
         # A degenerate ground truth is out of every mean; the kernels have seen to it for fields of joints.
         field[(flags & int(PoseFlag.UNSCORABLE)) != 0] = np.nan

@@ -13,6 +13,7 @@ from enum import Enum, Flag, auto
 from posebench.errors import UsageError
 from posebench.kernels.fields import Alignment
 from posebench.kernels.kinds import ReductionKind
+from posebench.metrics.clusters import ClusterUse
 from posebench.metrics.grammar import MetricSpec, number, threshold_range
 
 
@@ -39,6 +40,8 @@ class FieldKind(Enum):
     VELOCITY = "velocity"
     ACCELERATION = "acceleration"
     BONE_SPREAD = "bone spread"
+    CLUSTERS = "clusters"
+    KAPPA = "agreement beyond chance"
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Metric:
     reduction: Reduction = Reduction()
     needs: Needs = Needs.NOTHING
     unit: str = ""
+    #: How it uses cluster banks, if it does.
+    cluster: ClusterUse | None = None
 
     def __str__(self) -> str:
         return self.key
@@ -84,7 +89,7 @@ class Metric:
     @property
     def is_distance(self) -> bool:
         """Whether missing predictions leave the number incomplete, instead of counting as wrong."""
-        return self.reduction.kind in (ReductionKind.MEAN, ReductionKind.WORST)
+        return self.cluster is None and self.reduction.kind in (ReductionKind.MEAN, ReductionKind.WORST)
 
     @property
     def needs_root(self) -> bool:
@@ -164,8 +169,6 @@ def resolve(metric: str | MetricSpec | Metric) -> Metric:
     if bare in _AMBIGUOUS:
         raise UsageError(f"metric {spec.name!r} {_AMBIGUOUS[bare]}")
     name = _SPELLINGS.get(bare)
-    if name is None and bare.startswith("pss"):
-        raise UsageError(f"metric {spec.name!r} needs cluster banks, which this version of posebench does not have")
     if name is None:
         raise UsageError(f"there is no metric {spec.name!r}; known are {', '.join(_FAMILIES)}")
     family, builder = _FAMILIES[name]
@@ -174,7 +177,7 @@ def resolve(metric: str | MetricSpec | Metric) -> Metric:
 
 def _load() -> None:
     """Import the files whose families register themselves."""
-    from posebench.metrics import correctness, distance, motion, structure  # noqa: F401
+    from posebench.metrics import correctness, distance, motion, structure, structure_score  # noqa: F401
 
 
 def _bare(name: str) -> str:
@@ -211,6 +214,10 @@ class Arguments:
         if value not in allowed:
             raise UsageError(f"metric {self._spec}: {key}={value} is not one of {', '.join(allowed)}")
         return value
+
+    def text(self, key: str) -> str | None:
+        """Any text, None if it is not given."""
+        return self._left.pop(key, None)
 
     def flag(self, key: str) -> bool:
         """Whether a bare word is there."""

@@ -78,8 +78,11 @@ def _parse(data: Any, where: str) -> Protocol:
         raise InputError(
             f"{where}: pooling is {definition['pooling']!r}, expected one of {', '.join(get_args(Pooling))}"
         )
-    if definition["banks"] != []:
-        raise InputError(f"{where}: binds banks, which this version of posebench cannot score with; leave `banks: []`")
+    banks = definition["banks"]
+    if not isinstance(banks, list) or not all(isinstance(bank, str) and bank for bank in banks):
+        raise InputError(f"{where}: banks is {banks!r}, expected a list of names, or []")
+    if len(set(banks)) < len(banks):
+        raise InputError(f"{where}: banks: a name stands twice")
     for side in ("pred_root", "gt_root"):
         if definition[side] is not None and (not isinstance(definition[side], str) or not definition[side]):
             raise InputError(f"{where}: {side} is {definition[side]!r}, which is no joint; expected a name, or null")
@@ -104,7 +107,7 @@ def _parse(data: Any, where: str) -> Protocol:
         definition["gt_root"],
         definition["pooling"],
         metrics,
-        (),
+        tuple(banks),
         _absolute_pred(definition, where),
         _metric_joints(definition.get("metric_joints"), metrics, joints, where),
         _groups(definition.get("joint_groups"), f"{where}: definition: joint_groups", skeleton, joints),

@@ -81,6 +81,8 @@ class Report:
     #: What was assumed or noticed, in sentences.
     notes: list[str] = field(default_factory=list)
     groups: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+    #: Per PSS metric an array (k, k + 1), see `confusion`.
+    confusions: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     available_groups: tuple[str, ...] = field(default=(), compare=False)
     #: Groups that the protocol shows unless others are asked for.
     default_groups: tuple[str, ...] = field(default=(), compare=False)
@@ -107,6 +109,23 @@ class Report:
                 raise UsageError(f"cannot group by {group!r}: the ground truth has {has}")
             self.groups[group] = {key: dict(values) for key, values in self._grouper(group).items()}
         return self.groups[group]
+
+    def confusion(self, metric: str) -> Any:
+        """Which clusters a PSS metric's predictions fall into: array (k, k + 1) of frames.
+
+        Rows are the ground truth's cluster, columns the prediction's; the last column counts predictions without one.
+
+        Raises
+        ------
+        UsageError
+            If the report has no such metric, or was read from a file, which does not hold confusions.
+        """
+        from posebench.metrics import resolve
+
+        key = resolve(metric).key
+        if key not in self.confusions:
+            raise UsageError(f"the report has no confusion of {key}; it has {', '.join(self.confusions) or 'none'}")
+        return self.confusions[key]
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, in the layout of `posebench.result/1`."""

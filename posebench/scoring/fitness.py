@@ -7,14 +7,20 @@ the sides lack something (a scale, a position, frame numbers), and refused where
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from posebench.errors import InputError
 from posebench.metrics.evaluate import refuse_other_reference, refuse_scale_free
+from posebench.metrics.structure_score import refuse_unfit
 from posebench.metrics.registry import Metric, Needs
 from posebench.poses import PoseSet
 from posebench.protocols import Protocol
+from posebench.scoring.bindings import Bindings
+
+if TYPE_CHECKING:
+    from posebench.banks import ClusterBank
 
 #: Keys of which the ground truth must have one, by pooling.
 _POOLED_BY = {"action": ("action",), "subject": ("subject",), "sequence": ("subject", "action", "sequence")}
@@ -28,6 +34,7 @@ def fitting_metrics(
     protocol: Protocol,
     pred: PoseSet,
     gt: PoseSet,
+    bindings: Bindings,
     notes: list[str],
 ) -> tuple[Metric, ...]:
     """The metrics that apply; `notes` is told what was left out or assumed.
@@ -37,7 +44,7 @@ def fitting_metrics(
     InputError
         If a metric in `chosen` does not apply, if none does, or if the protocol does not fit the two sides at all.
     """
-    reasons = {metric: _lack(metric, protocol, pred, gt) for metric in metrics}
+    reasons = {metric: _lack(metric, protocol, pred, gt, bindings) for metric in metrics}
     left_out: dict[str, list[str]] = {}
     for metric, reason in reasons.items():
         if reason is not None and metric.key in chosen:
@@ -52,6 +59,8 @@ def fitting_metrics(
         notes.append(f"{', '.join(names)} not given: {why}")
     for metric in kept:
         _refuse_wrong(metric, protocol, pred, gt, notes)
+        for bank in bindings.of(metric):
+            _note_assumptions(metric, bank, pred, gt, notes)
     if is_absolute(kept, protocol, pred):
         if not protocol.absolute_pred:
             raise InputError(
@@ -59,9 +68,9 @@ def fitting_metrics(
                 "are, relative to the root, which would measure where the person stands; give them relative to the "
                 "root as the model puts them out, or score under a protocol that centres both sides"
             )
-        why = _relative(gt, "gt", protocol)
-        if why is not None:
-            raise InputError(f"{pred.source} holds absolute coordinates, but {why[0]}; give both in one form")
+        relative = _relative(gt, "gt", protocol)
+        if relative is not None:
+            raise InputError(f"{pred.source} holds absolute coordinates, but {relative[0]}; give both in one form")
         notes.append(f"{pred.source} taken minus the ground truth's {protocol.gt_root}, as it is absolute")
     parts = {"action": ("action",), "subject": ("subject",), "sequence": ("subject", "action", "sequence")}.get(
         protocol.pooling, ()
@@ -75,8 +84,14 @@ def fitting_metrics(
     return kept
 
 
-def _lack(metric: Metric, protocol: Protocol, pred: PoseSet, gt: PoseSet) -> tuple[str, str] | None:
+def _lack(metric: Metric, protocol: Protocol, pred: PoseSet, gt: PoseSet, bindings: Bindings) -> tuple[str, str] | None:
     """What the sides lack for a metric: for a note, and as a sentence of its own. None if they lack nothing."""
+    for bank in bindings.of(metric):
+        try:
+            for side in (pred, gt):
+                refuse_unfit(bank, side)
+        except InputError as error:
+            return str(error), f"{metric.key} cannot be taken: {error}"
     if Needs.METRIC_SCALE in metric.needs and pred.unit == "scale-free":
         return f"{pred.source} is scale-free, and they need a prediction in mm or m", ""
     for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):
@@ -108,6 +123,20 @@ def _relative(side: PoseSet, flag: str, protocol: Protocol) -> tuple[str, str] |
     return None
 
 
+def _note_assumptions(metric: Metric, bank: ClusterBank, pred: PoseSet, gt: PoseSet, notes: list[str]) -> None:
+    """What has to be taken for granted for a bank to be applied."""
+    canonical = bank.layout.reference == "canonical"
+    wanted = "camera" if canonical else bank.layout.reference
+    found = [
+        f"reference of {side.source} assumed: {wanted}, as PSS needs it"
+        for side in (pred, gt)
+        if side.reference == "unknown"
+    ]
+    if canonical:
+        found.append(f"{metric.family.name}: the vertical is taken to be the camera's y axis")
+    notes += [note for note in found if note not in notes]
+
+
 def _refuse_wrong(metric: Metric, protocol: Protocol, pred: PoseSet, gt: PoseSet, notes: list[str]) -> None:
     """Raise where the metric would measure something else than it says."""
     refuse_scale_free(metric, pred, gt)
@@ -134,7 +163,7 @@ def is_absolute(metrics: Sequence[Metric], protocol: Protocol, pred: PoseSet) ->
     if not any(metric.alignment is not None and metric.alignment.needs_root for metric in metrics):
         return False
     if pred.origin is not None and (pred.origin == "absolute" or "origin" in pred.stated):
-        return pred.origin == "absolute"
+        return bool(pred.origin == "absolute")
     step = max(1, len(pred) // 1000)
     some = pred.poses[::step].astype(np.float64)
     root = some[:, protocol.skeleton.index(protocol.gt_root)]

@@ -13,7 +13,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +36,13 @@ from posebench.poses import TEXT_KEYS, PoseSet
 from posebench.protocols import Protocol, get_protocol
 from posebench.protocols.selection import same_subject
 from posebench.report import Coverage, MetricValue, Report
+from posebench.scoring.bindings import Bindings
 from posebench.scoring.fitness import fitting_metrics, is_absolute
 from posebench.scoring.sides import Cell, Pair, Sides
 from posebench.tally import Tally
+
+if TYPE_CHECKING:
+    from posebench.banks import ClusterBank
 
 Progress = Callable[[int], None]
 
@@ -50,6 +54,7 @@ def score(
     protocol: str | Path | Protocol = "standard",
     metrics: Sequence[str | Metric] | None = None,
     also: Sequence[str | Metric] = (),
+    banks: Sequence[str | Path | ClusterBank] = (),
     allow_missing: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -65,6 +70,9 @@ def score(
         Spellings such as ``"PCK@100"``; the protocol's own metrics by default.
     also : sequence of str
         Further metrics, beside those.
+    banks : sequence of str, path or ClusterBank
+        Cluster banks beside those that the protocol binds: each gives PSS under a name with its own, as in
+        ``"PSS@50(bank=mine)"``, which compares with no other bank's.
     allow_missing : bool
         Score although the prediction lacks frames or joints: they count as wrong in PCK, NPCK, AUC and CPS, and
         distances are marked incomplete.
@@ -91,7 +99,7 @@ def score(
     (47.059, 100.0)
     """
     with ThreadPoolExecutor(1) as background:
-        scorer = Scorer(protocol, metrics=metrics, also=also, allow_missing=allow_missing)
+        scorer = Scorer(protocol, metrics=metrics, also=also, banks=banks, allow_missing=allow_missing)
         sides = [load(pred, "pred"), load(gt, "gt")]
         hashes = [background.submit(_sha256, side.path if isinstance(side, PoseSet) else None) for side in sides]
         prepared = scorer.prepare(Sides(*sides, allow_missing=allow_missing, whole=True))
@@ -107,7 +115,7 @@ class Scorer:
 
     Parameters
     ----------
-    protocol, metrics, also, allow_missing
+    protocol, metrics, also, banks, allow_missing
         As in `score`.
 
     Examples
@@ -129,16 +137,21 @@ class Scorer:
         *,
         metrics: Sequence[str | Metric] | None = None,
         also: Sequence[str | Metric] = (),
+        banks: Sequence[str | Path | ClusterBank] = (),
         allow_missing: bool = False,
     ) -> None:
         self.protocol = get_protocol(protocol)
         self.allow_missing = allow_missing
+        self._bindings = Bindings(self.protocol, banks)
         further = _resolved(also)
         #: What was asked for by name, and so is refused aloud where it does not fit; the protocol's own is left out.
         self._chosen = {metric.key for metric in further}
         if metrics is not None:
             self._chosen |= {metric.key for metric in _resolved(metrics)}
-        self.metrics = _unique([*_resolved(self.protocol.metrics if metrics is None else metrics), *further])
+        of_banks = self._bindings.metrics()
+        self._chosen |= {metric.key for metric in of_banks}
+        asked = _resolved(self.protocol.metrics if metrics is None else metrics)
+        self.metrics = _unique([*asked, *further, *of_banks])
         self._tally: Tally | None = None
         self._cells: dict[Cell, int] = {}
         self._keys: tuple[str, ...] = ()
@@ -183,12 +196,13 @@ class Scorer:
             self.protocol,
             pair.pred,
             pair.gt,
+            self._bindings,
             notes,
         )
         fps = pair.gt.fps or pair.pred.fps if any(Needs.FPS in metric.needs for metric in metrics) else None
         if self._fps is not None and fps is not None and fps != self._fps:
             raise InputError(f"{pair.gt.source} has {fps} frames per second; what came before had {self._fps}")
-        setup = self._setup(pair.pred, pair.gt)
+        setup = self._setup(pair.pred, pair.gt, metrics)
         minus_gt_root = self.protocol.absolute_pred and is_absolute(metrics, self.protocol, pair.pred)
         return Prepared(self, pair, setup, Tally(metrics, setup), notes, minus_gt_root)
 
@@ -207,6 +221,8 @@ class Scorer:
             )
         if other._tally is None:
             return
+        if other._bindings.hashes(other._tally.metrics) != self._bindings.hashes(other._tally.metrics):
+            raise UsageError("scorers of different cluster banks do not merge")
         if (other.protocol.sha256, other.allow_missing) != (self.protocol.sha256, self.allow_missing):
             raise UsageError("scorers of different protocols, or of different allow_missing, do not merge")
         if self._applied not in (None, other._applied):
@@ -265,18 +281,22 @@ class Scorer:
             counts["ambiguous"],
             counts["negative_scale"],
         )
-        return Report(
+        report = Report(
             metrics,
             coverage,
             self._protocol_record(),
+            banks=self._bindings.records(tally.metrics),
             environment=_environment(),
-            notes=[*self._notes, *self._selected(coverage), *_remarks(coverage)],
-            available_groups=available_groups(self.protocol, self._keys),
+            notes=[*self._notes, *self._selected(coverage), *_remarks(coverage), *self._remarks_on_clusters(tally)],
+            available_groups=(*available_groups(self.protocol, self._keys), *_cluster_groups(tally)),
             default_groups=tuple(g for g in self.protocol.by if g in available_groups(self.protocol, self._keys)),
             _grouper=self._group,
         )
+        if tally.clusters is not None:
+            report.confusions = {key: counts.copy() for key, counts in tally.clusters.confusion.items()}
+        return report
 
-    def _setup(self, pred: PoseSet, gt: PoseSet) -> Setup:
+    def _setup(self, pred: PoseSet, gt: PoseSet, metrics: Sequence[Metric]) -> Setup:
         skeleton = self.protocol.skeleton
 
         def root(name: str | None) -> int | None:
@@ -295,6 +315,7 @@ class Scorer:
                 (metric, tuple(joints.index(joint) for joint in members))
                 for metric, members in self.protocol.metric_joints.items()
             ),
+            self._bindings.plan(metrics, skeleton),
         )
 
     def _protocol_record(self) -> dict[str, Any]:
@@ -308,6 +329,29 @@ class Scorer:
             return []
         n, name = coverage.gt_frames, self.protocol.name
         return [f"protocol {name} selects {n} of the {self._offered} frames of the ground truth"]
+
+    def _remarks_on_clusters(self, tally: Tally) -> list[str]:
+        state = tally.clusters
+        if state is None:
+            return []
+        remarks = []
+        rows = np.arange(len(self._cells))
+        for m, metric in enumerate(tally.metrics):
+            if metric.cluster is None:
+                continue
+            lost = tally.counts["gt_frames"] - self._count(m, rows)
+            if lost:
+                remarks.append(
+                    f"{metric.key} leaves out {lost} frames whose ground truth lacks a joint of its bank, or extent"
+                )
+            if metric.key in state.ensembles and (spread := state.spread(metric.key)) is not None:
+                banks = len(self._bindings.of(metric))
+                remarks.append(f"{metric.key}: standard deviation over its {banks} banks {spread:.2f} %")
+        if state.lying:
+            remarks.append(
+                f"{state.lying} poses of the ground truth lie on their side and were not turned to the front"
+            )
+        return remarks
 
     # Adding up
 
@@ -382,6 +426,9 @@ class Scorer:
 
     def _pooled(self, tally: Tally, m: int, rows: npt.NDArray[np.int64], *, joint: bool) -> float | None:
         metric = tally.metrics[m]
+        if metric.field is FieldKind.KAPPA:
+            assert tally.clusters is not None
+            return tally.clusters.kappa(metric.key, rows)
         if metric.field is FieldKind.BONE_SPREAD:
             assert tally.spread is not None
             value = tally.spread.value(rows)
@@ -399,6 +446,9 @@ class Scorer:
     def _count(self, m: int, rows: npt.NDArray[np.int64]) -> int:
         tally = self._tally
         assert tally is not None
+        if tally.metrics[m].field is FieldKind.KAPPA:
+            assert tally.clusters is not None
+            return tally.clusters.scored(tally.metrics[m].key, rows)
         if tally.metrics[m].field is FieldKind.BONE_SPREAD:
             assert tally.spread is not None
             return int(tally.spread.moments[..., 0].sum(0).max(initial=0))
@@ -411,6 +461,8 @@ class Scorer:
             return _by_joint(tally, group, self.protocol)
         if group == "setting":
             return self._by_setting()
+        if group.startswith(_CLUSTER):
+            return _by_cluster(tally, group)
         place = TEXT_KEYS.index(group)
         members: dict[str, list[int]] = {}
         for row, cell in enumerate(self._cells):
@@ -437,6 +489,27 @@ class Scorer:
             if rows:
                 result[name] = {metric.key: self._value(m, np.array(rows)) for m, metric in enumerate(tally.metrics)}
         return result
+
+
+#: A group's name is that of its metric with this in place of PSS: `cluster@50`.
+_CLUSTER = "cluster"
+
+
+def _cluster_groups(tally: Tally) -> tuple[str, ...]:
+    return () if tally.clusters is None else tuple(key.replace("PSS", _CLUSTER, 1) for key in tally.clusters.confusion)
+
+
+def _by_cluster(tally: Tally, group: str) -> dict[str, dict[str, float | None]]:
+    """For each cluster that the ground truth is in, the share of its poses whose prediction is in it too."""
+    assert tally.clusters is not None
+    key = group.replace(_CLUSTER, "PSS", 1)
+    counts = tally.clusters.confusion[key]
+    width = len(str(len(counts) - 1))
+    return {
+        f"{cluster:0{width}d}": {key: float(100 * row[cluster] / row.sum())}
+        for cluster, row in enumerate(counts)
+        if row.sum()
+    }
 
 
 def _by_joint(tally: Tally, group: str, protocol: Protocol) -> dict[str, dict[str, float | None]]:

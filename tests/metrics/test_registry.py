@@ -188,7 +188,23 @@ def test_thresholds_reach_the_reduction():
     assert resolve("AUC").reduction.thresholds == tuple(np.arange(0, 151, 5.0))
 
 
-@pytest.mark.parametrize("spelling", ["PSS@50", "PSS@50(bank=mine)", "PSS-top2@50"])
-def test_the_pose_structure_score_is_understood_and_says_what_it_lacks(spelling):
-    with pytest.raises(UsageError, match="needs cluster banks"):
+@pytest.mark.parametrize(
+    ("spelling", "key", "message"),
+    [
+        ("pss@50", "PSS@50", None),
+        ("PSS@50(bank=mine)", "PSS@50(bank=mine)", None),
+        ("pss-top2@100", "PSS-top2@100", None),
+        ("PSScanonical@50", "PSS-canonical@50", None),
+        ("PSS", None, "say how many clusters, as in PSS@50"),
+        ("PSS@50.5", None, "a whole number from 2"),
+        ("PSS@1", None, "a whole number from 2"),
+        ("PSS@50(k=3)", None, "'k' is not understood; PSS takes bank=NAME"),
+        ("PSS-hard@50", None, "there is no metric"),
+    ],
+)
+def test_the_pose_structure_score_says_how_many_clusters(spelling, key, message):
+    if key is not None:
+        assert resolve(spelling).key == key
+        return
+    with pytest.raises(UsageError, match=message):
         resolve(spelling)
