@@ -4,8 +4,8 @@
     python docs/run_examples.py --write docs/conventions.md   # put in what the commands print now
 
 A block that begins with ```console holds commands, each after `$ `, with the output (stdout) below. All blocks of a
-page run in one folder of their own in which `examples` is the folder of this project. A block after a line `<!-- mocap -->`
-needs the motion capture data that POSEBENCH_DATA names and is left alone without them.
+page run in one folder of their own in which `examples` is the folder of this project. A block after the line
+`<!-- mocap -->` needs the motion capture data that POSEBENCH_DATA names and is left alone without them.
 """
 
 from __future__ import annotations
