@@ -177,7 +177,7 @@ def test_a_scale_free_prediction_loses_what_needs_a_scale_with_a_note(tmp_path) 
     whole = pb.score(*files(tmp_path, {"unit": "mm"}, {"unit": "mm"}))
     pred, gt = files(tmp_path, {"unit": "scale-free"}, {"unit": "mm"}, pred_factor=0.0123)
     report = pb.score(pred, gt)
-    assert list(report.metrics) == ["NMPJPE", "PMPJPE", "NPCK@150"]
+    assert list(report.metrics) == ["NMPJPE", "PMPJPE", "NPCK@150", "PSS@50", "PSS@100"]
     for key, metric in report.metrics.items():
         assert metric.value == pytest.approx(whole.metrics[key].value)
     assert f"MPJPE, PCK@150, AUC(0:150:5) not given: {pred} is scale-free" in report.notes[0]

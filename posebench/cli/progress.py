@@ -26,6 +26,24 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None] | Non
         yield lambda done: bar.update(task, advance=done)
 
 
+@contextmanager
+def step_bar(label: str) -> Iterator[Callable[[float, float, str], None] | None]:
+    """A function that sets a bar on stderr to so many steps of so many, with a word on where that is.
+
+    None if stderr is no terminal.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None, words="")
+        yield lambda done, total, words: bar.update(task, completed=done, total=total, words=words)
+
+
 def announce_compilation() -> None:
     """Say so on stderr if the kernels are about to be compiled: it happens once and takes some seconds."""
     from posebench.kernels import closed_form

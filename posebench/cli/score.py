@@ -31,6 +31,15 @@ def score(
             show_default=False,
         ),
     ] = None,
+    bank: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bank",
+            "-b",
+            help="Cluster bank for PSS besides the protocol's: a name (posebench bank list) or an .npz; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,7 +93,7 @@ def score(
         _gate(text, over=False) for text in fail_under or ()
     ]
     if protocol == "all":
-        _refuse_with_all(metric=metric, by=by, fail_over=fail_over, fail_under=fail_under)
+        _refuse_with_all(metric=metric, bank=bank, by=by, fail_over=fail_over, fail_under=fail_under)
     chosen = get_protocol("standard" if protocol == "all" else protocol)
     metrics = None if metric is None else [resolve(name) for name in metric]
     asked = {m.key for m in (map(resolve, chosen.metrics) if metrics is None else metrics)}
@@ -102,12 +111,19 @@ def score(
         return
     available = available_groups(chosen, tuple(g.keys))
     for group in groups:
-        if group not in available:
+        if group not in available and not group.startswith("cluster"):
             raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
     announce_compilation()
     with progress_bar("scoring", len(g)) as progress:
         report = score_sets(
-            p, g, protocol=chosen, metrics=metrics, also=also, allow_missing=allow_missing, progress=progress
+            p,
+            g,
+            protocol=chosen,
+            metrics=metrics,
+            also=also,
+            banks=bank or (),
+            allow_missing=allow_missing,
+            progress=progress,
         )
     _say_notes(report.notes)
     groups = groups or report.default_groups
@@ -184,7 +200,7 @@ def _judge(report: Report, gates: list[Gate]) -> None:
         found = report.metrics.get(metric.key)
         if found is None:
             raise InputError(
-                f"the gate on {metric.key} cannot be judged: the prediction is scale-free, so it is not given"
+                f"the gate on {metric.key} cannot be judged: it is not given, and the notes say why"
             )
         if found.value is None or found.incomplete:
             what = "nothing could be scored" if found.value is None else "it leaves out what the prediction lacks"

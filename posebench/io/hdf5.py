@@ -117,7 +117,7 @@ def contents(path: Path, kind: str, names: Iterable[str], instead: Iterable[str]
         except child.BrokenOffError as error:
             if error.seconds is not None:
                 raise InputError(
-                    f"{source}: was not read within {seconds} seconds; it is damaged, or repack it uncompressed (h5repack)"
+                    f"{source}: was not read within {seconds} seconds; it is damaged, or repack it (h5repack)"
                 ) from None
             raise InputError(f"{source}: is damaged: the HDF5 library broke off; write it again") from None
 

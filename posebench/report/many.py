@@ -142,8 +142,11 @@ def _numbers(reports: Reports) -> tuple[Table, list[Footnote]]:
 
 
 def _family(name: str) -> str:
-    """The column that a metric stands in: its family; absolute coordinates are a column of their own."""
-    return name if _is_own_column(name) else name.partition("(")[0].partition("@")[0]
+    """The column that a metric stands in: its family; absolute coordinates and numbers of clusters have their own."""
+    if _is_own_column(name):
+        return name
+    bare = name.partition("(")[0]
+    return bare if bare.startswith("PSS") else bare.partition("@")[0]
 
 
 def _is_own_column(name: str) -> bool:

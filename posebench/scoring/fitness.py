@@ -13,8 +13,8 @@ import numpy as np
 
 from posebench.errors import InputError
 from posebench.metrics.evaluate import refuse_other_reference, refuse_scale_free
-from posebench.metrics.structure_score import refuse_unfit
 from posebench.metrics.registry import Metric, Needs
+from posebench.metrics.structure_score import refuse_unfit
 from posebench.poses import PoseSet
 from posebench.protocols import Protocol
 from posebench.scoring.bindings import Bindings
@@ -72,9 +72,7 @@ def fitting_metrics(
         if relative is not None:
             raise InputError(f"{pred.source} holds absolute coordinates, but {relative[0]}; give both in one form")
         notes.append(f"{pred.source} taken minus the ground truth's {protocol.gt_root}, as it is absolute")
-    parts = {"action": ("action",), "subject": ("subject",), "sequence": ("subject", "action", "sequence")}.get(
-        protocol.pooling, ()
-    )
+    parts = _POOLED_BY.get(protocol.pooling, ())
     if parts and not any(key in gt.keys for key in parts):
         raise InputError(
             f"{gt.source} has no `{protocol.pooling}` keys, but protocol {protocol.name} takes the mean over them"
@@ -87,11 +85,17 @@ def fitting_metrics(
 def _lack(metric: Metric, protocol: Protocol, pred: PoseSet, gt: PoseSet, bindings: Bindings) -> tuple[str, str] | None:
     """What the sides lack for a metric: for a note, and as a sentence of its own. None if they lack nothing."""
     for bank in bindings.of(metric):
-        try:
-            for side in (pred, gt):
+        for side in (pred, gt):
+            try:
                 refuse_unfit(bank, side)
-        except InputError as error:
-            return str(error), f"{metric.key} cannot be taken: {error}"
+            except InputError as error:
+                other = side.reference not in ("unknown", "camera", bank.layout.reference)
+                why = (
+                    f"is in the {side.reference} reference and the banks are not"
+                    if other
+                    else "lacks joints of the banks"
+                )
+                return f"{side.source} {why}", f"{metric.key} cannot be taken: {error}"
     if Needs.METRIC_SCALE in metric.needs and pred.unit == "scale-free":
         return f"{pred.source} is scale-free, and they need a prediction in mm or m", ""
     for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):

@@ -130,7 +130,8 @@ def test_a_gate_on_a_metric_that_a_scale_free_prediction_does_not_get_is_refused
     run = score("--fail-over", "MPJPE=500", pred="free.npz")
     assert run.code == 2
     assert "MPJPE" in run.sentence
-    assert "scale-free" in run.sentence
+    assert "it is not given, and the notes say why" in run.sentence
+    assert "scale-free" in run.err
 
 
 def test_a_further_gate_does_not_ask_for_what_a_scale_free_prediction_does_not_get(score) -> None:

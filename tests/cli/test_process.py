@@ -34,7 +34,12 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize(
-    "command", [(), ("score",), ("convert",), ("demo",), ("protocols",), ("protocols", "list"), ("protocols", "show")]
+    "command",
+    [
+        *((), ("score",), ("convert",), ("demo",), ("protocols",), ("protocols", "list"), ("protocols", "show")),
+        *(("bank",), *(("bank", command) for command in ("build", "list", "show", "verify", "plot"))),
+        *(("figure",), *(("figure", number) for number in "456")),
+    ],
 )
 def test_every_command_answers_help(command: tuple[str, ...], flag: str) -> None:
     found = run(*command, flag)

@@ -17,7 +17,7 @@ def test_the_terminal_shows_coverage_before_metrics(score) -> None:
     run = score()
     assert run.code == 0
     assert run.out.startswith("scored 12 of 12 frames, matched by subject, action, frame\nprotocol standard, version 1")
-    assert [line.split()[0] for line in run.out.splitlines()[5:11]] == list(DEFAULTS)
+    assert [line.split()[0] for line in run.out.splitlines()[7:15]] == list(DEFAULTS)
 
 
 def test_nothing_but_a_word_about_compilation_goes_to_stderr(score) -> None:
@@ -243,10 +243,13 @@ def test_the_result_has_the_documented_layout(score, folder) -> None:
     for metric in data["metrics"].values():
         assert set(metric) == {"value", "unit", "higher_is_better", "n", "ci95"}
         assert (metric["n"], metric["ci95"]) == (12, None)
-    assert set(data["by"]) == {"subject", "action", "joint", "part"}
+    assert set(data["by"]) == {"subject", "action", "joint", "part", "cluster@50", "cluster@100"}
     assert {"gt_frames", "scored", "missing", "invalid_joints", "degenerate", "matched"} <= set(data["coverage"])
     assert {"name", "version", "sha256"} <= set(data["protocol"])
-    assert data["banks"] == []
+    assert [(bank["name"], bank["k"], len(bank["sha256"])) for bank in data["banks"]] == [
+        ("cmu-h36m17-k50", 50, 64),
+        ("cmu-h36m17-k100", 100, 64),
+    ]
     assert data["inputs"].keys() == {"pred", "gt"}
     for side in data["inputs"].values():
         assert set(side) == {"path", "sha256"}

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 import posebench as pb
 from posebench.protocols import Protocol
+from tests.support import pss_twins
 from tests.support.poses import people
 
 THRESHOLDS = np.arange(0, 151, 5)
-DEFAULTS = ("MPJPE", "NMPJPE", "PMPJPE", "PCK@150", "NPCK@150", "AUC(0:150:5)")
+#: What the standard protocol takes of joints, and all that it takes.
+OF_JOINTS = ("MPJPE", "NMPJPE", "PMPJPE", "PCK@150", "NPCK@150", "AUC(0:150:5)")
+DEFAULTS = (*OF_JOINTS, "PSS@50", "PSS@100")
+#: Centres of the banks that the standard protocol binds.
+CENTRES = {
+    k: np.load(Path(__file__).parents[2] / "clusters" / f"cmu-h36m17-k{k}.npz", allow_pickle=False)["centres"]
+    for k in (50, 100)
+}
 FACTS = {"skeleton": "h36m17", "unit": "mm", "reference": "camera"}
 
 
@@ -52,7 +62,7 @@ def aligned_errors(p, g, valid):
 
 
 def item_values(p, g, valid=None) -> dict[str, np.ndarray]:
-    """What each joint contributes to each default metric: {key: (N, J)}, NaN where nothing is to be scored."""
+    """What each joint contributes to each metric of joints: {key: (N, J)}, NaN where nothing is to be scored."""
     p, g = np.asarray(p, float), np.asarray(g, float)
     valid = np.ones(g.shape[:2], bool) if valid is None else valid
     p, g = np.where(valid[..., None], p, 0.0), np.where(valid[..., None], g, 0.0)
@@ -62,12 +72,22 @@ def item_values(p, g, valid=None) -> dict[str, np.ndarray]:
         return np.where(np.isnan(errors), np.nan, 100.0 * (errors < limit))
 
     area = np.mean([correct(root, limit) for limit in THRESHOLDS], axis=0)
-    return dict(zip(DEFAULTS, (root, scaled, aligned, correct(root, 150), correct(scaled, 150), area), strict=True))
+    shares = correct(root, 150), correct(scaled, 150), area
+    return dict(zip(OF_JOINTS, (root, scaled, aligned, *shares), strict=True))
 
 
 def pose_values(p, g, valid=None) -> dict[str, np.ndarray]:
     """Mean over the joints of each pose: {key: (N,)}; NaN where no joint of a pose is to be scored."""
     return {key: row_means(items) for key, items in item_values(p, g, valid).items()}
+
+
+def default_values(p, g, valid=None) -> dict[str, np.ndarray]:
+    """All default metrics of each pose: {key: (N,)}."""
+    structure = {
+        f"PSS@{k}": pss_twins.hits(np.asarray(p, float), np.asarray(g, float), CENTRES[k], valid=valid)
+        for k in (50, 100)
+    }
+    return {**pose_values(p, g, valid), **structure}
 
 
 def row_means(items: np.ndarray) -> np.ndarray:
@@ -88,7 +108,7 @@ def assert_same_values(found, expected, rtol: float = 1e-9) -> None:
 
 
 def protocol(**changes) -> Protocol:
-    """A protocol that differs from `standard` as told."""
+    """A protocol that differs from `standard` as told; it binds no banks unless told."""
     standard = pb.get_protocol("standard")
     facts = {field: getattr(standard, field) for field in standard.__dataclass_fields__}
-    return Protocol(**{**facts, "name": "test", **changes})
+    return Protocol(**{**facts, "name": "test", "banks": (), "metrics": OF_JOINTS, **changes})

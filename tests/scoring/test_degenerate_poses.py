@@ -78,6 +78,7 @@ def test_a_masked_root_makes_a_pose_unscorable_for_root_centred_metrics_alone() 
     report = pb.score(pred, poseset(gt, valid=valid))
     assert {key: metric.n for key, metric in report.metrics.items()} == {
         "MPJPE": 2, "NMPJPE": 2, "PMPJPE": 3, "PCK@150": 2, "NPCK@150": 2, "AUC(0:150:5)": 2,
+        "PSS@50": 2, "PSS@100": 2,
     }  # fmt: skip
     assert report.coverage.unscorable == 1
 

@@ -7,7 +7,7 @@ import pytest
 
 import posebench as pb
 from tests.scoring.plain import (
-    DEFAULTS,
+    OF_JOINTS,
     assert_same_values,
     item_values,
     pair,
@@ -38,6 +38,7 @@ def scored():
 
 def report_of(scored, **options) -> pb.Report:
     pred, gt, valid = scored
+    options = {"protocol": protocol(), **options}
     return pb.score(poseset(pred), poseset(gt, valid=valid, **KEYS), **options)
 
 
@@ -103,7 +104,9 @@ def test_metrics_of_the_whole_pose_have_no_value_per_joint(scored) -> None:
 def test_a_group_that_the_ground_truth_lacks_is_refused_with_those_it_has() -> None:
     pred, gt = pair(2)
     report = pb.score(pred, poseset(gt, action="Walking"))
-    with pytest.raises(pb.UsageError, match="'subject': the ground truth has action, joint, part"):
+    with pytest.raises(
+        pb.UsageError, match="'subject': the ground truth has action, cluster@100, cluster@50, joint, part"
+    ):
         report.by("subject")
 
 
@@ -160,14 +163,14 @@ def test_joint_pooling_is_the_mean_over_all_valid_joints(scored) -> None:
 
 def test_action_pooling_is_the_mean_of_the_means_of_actions(scored) -> None:
     means = mean_by(pose_values(*scored), ACTION)
-    expected = {key: np.mean([values[key] for values in means.values()]) for key in DEFAULTS}
+    expected = {key: np.mean([values[key] for values in means.values()]) for key in OF_JOINTS}
     assert_same_values(values_of(report_of(scored, protocol=protocol(pooling="action"))), expected)
 
 
 def test_sequence_pooling_is_the_mean_of_the_means_of_sequences(scored) -> None:
     labels = np.array(["/".join(parts) for parts in zip(SUBJECT, ACTION, SEQUENCE, strict=True)])
     means = mean_by(pose_values(*scored), labels)
-    expected = {key: np.mean([values[key] for values in means.values()]) for key in DEFAULTS}
+    expected = {key: np.mean([values[key] for values in means.values()]) for key in OF_JOINTS}
     assert_same_values(values_of(report_of(scored, protocol=protocol(pooling="sequence"))), expected)
 
 
@@ -176,7 +179,7 @@ def test_a_subject_under_action_pooling_is_the_mean_of_its_actions(scored) -> No
     values = {key: column[SUBJECT == "S9"] for key, column in pose_values(*scored).items()}
     means = mean_by(values, ACTION[SUBJECT == "S9"])
     assert_same_values(
-        report.by("subject")["S9"], {key: np.mean([of[key] for of in means.values()]) for key in DEFAULTS}
+        report.by("subject")["S9"], {key: np.mean([of[key] for of in means.values()]) for key in OF_JOINTS}
     )
 
 

@@ -195,7 +195,7 @@ def filled(pred, gt, **options) -> pb.Scorer:
 def test_scorers_of_different_protocols_do_not_merge() -> None:
     pred, gt = pair(2)
     with pytest.raises(pb.UsageError, match="different protocols"):
-        filled(pred, gt).merge(filled(pred, gt, protocol=protocol(pooling="joint")))
+        filled(pred, gt, protocol=protocol()).merge(filled(pred, gt, protocol=protocol(pooling="joint")))
 
 
 def test_scorers_that_treat_missing_predictions_differently_do_not_merge() -> None:

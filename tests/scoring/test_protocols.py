@@ -51,6 +51,7 @@ def files(name: str, n: int = 60, *, masked: bool = False) -> tuple[pb.PoseSet, 
 
 def assert_same(found: dict, expected: dict) -> None:
     assert found
+    found = {metric: value for metric, value in found.items() if not metric.startswith("PSS")}  # see test_values
     for metric, value in found.items():
         assert value == pytest.approx(expected[metric], abs=1e-8), metric
 

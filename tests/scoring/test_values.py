@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import posebench as pb
-from tests.scoring.plain import DEFAULTS, FACTS, assert_same_values, pair, pose_values, poseset, values_of
+from tests.scoring.plain import DEFAULTS, FACTS, assert_same_values, default_values, pair, poseset, values_of
 
 N = 24
 KEYS = {
@@ -35,31 +35,31 @@ def test_arrays_are_scored_in_mm_by_order() -> None:
     pred, gt = pair(N)
     report = pb.score(pred, gt)
     assert tuple(report.metrics) == DEFAULTS
-    assert_same_values(values_of(report), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(report), mean(default_values(pred, gt)))
     assert report.coverage.matched == "by order"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", ">f8", "float16"])
 def test_any_precision_is_computed_in_float64(dtype: str) -> None:
     pred, gt = (side.astype(dtype) for side in pair(N))
-    assert_same_values(values_of(pb.score(pred, gt)), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(pb.score(pred, gt)), mean(default_values(pred, gt)))
 
 
 def test_the_two_sides_may_differ_in_precision() -> None:
     pred, gt = pair(N)
     pred = pred.astype("float32")
-    assert_same_values(values_of(pb.score(pred, gt)), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(pb.score(pred, gt)), mean(default_values(pred, gt)))
 
 
 def test_whole_numbers_are_numbers() -> None:
     pred, gt = (side.round().astype(int) for side in pair(N))
-    assert_same_values(values_of(pb.score(pred, gt)), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(pb.score(pred, gt)), mean(default_values(pred, gt)))
 
 
 def test_views_and_reversed_arrays_are_read_as_they_look() -> None:
     pred, gt = pair(N)
     backwards, columns = pred[::-1], np.asfortranarray(gt[::-1])
-    assert_same_values(values_of(pb.score(backwards, columns)), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(pb.score(backwards, columns)), mean(default_values(pred, gt)))
 
 
 def test_predictions_in_any_order_find_their_ground_truth_by_all_keys() -> None:
@@ -67,7 +67,7 @@ def test_predictions_in_any_order_find_their_ground_truth_by_all_keys() -> None:
     order = np.random.default_rng(3).permutation(N)
     shuffled = poseset(pred[order], **{key: column[order] for key, column in KEYS.items()})
     report = pb.score(shuffled, poseset(gt, **KEYS))
-    assert_same_values(values_of(report), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(report), mean(default_values(pred, gt)))
     assert report.coverage.matched == "by subject, action, sequence, camera, frame"
 
 
@@ -75,14 +75,14 @@ def test_a_shuffled_ground_truth_gives_the_same_values() -> None:
     pred, gt = pair(N)
     order = np.random.default_rng(4).permutation(N)
     shuffled = poseset(gt[order], **{key: column[order] for key, column in KEYS.items()})
-    assert_same_values(values_of(pb.score(poseset(pred, **KEYS), shuffled)), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(pb.score(poseset(pred, **KEYS), shuffled)), mean(default_values(pred, gt)))
 
 
 def test_the_mask_of_the_ground_truth_takes_joints_out_of_alignment_and_mean() -> None:
     (pred, gt), valid = pair(N), some_joints_masked()
     pred[~valid], gt[~valid] = np.nan, 1e9
     report = pb.score(pred, poseset(gt, valid=valid))
-    expected = pose_values(pred, gt, valid)
+    expected = default_values(pred, gt, valid)
     assert_same_values(values_of(report), mean(expected))
     for key, metric in report.metrics.items():
         assert metric.n == np.count_nonzero(~np.isnan(expected[key]))
@@ -103,7 +103,7 @@ def test_a_mask_in_the_ground_truth_file_follows_a_shuffled_prediction() -> None
     order = np.random.default_rng(5).permutation(N)
     shuffled = poseset(pred[order], **{key: column[order] for key, column in KEYS.items()})
     report = pb.score(shuffled, poseset(gt, valid=valid, **KEYS))
-    assert_same_values(values_of(report), mean(pose_values(pred, gt, valid)))
+    assert_same_values(values_of(report), mean(default_values(pred, gt, valid)))
 
 
 @pytest.mark.parametrize("pred_unit", ["mm", "m"])
@@ -116,7 +116,7 @@ def test_files_in_mm_and_m_give_the_same_values(tmp_path, pred_unit: str, gt_uni
     for path, poses, unit in zip(paths, (pred, gt), (pred_unit, gt_unit), strict=True):
         pb.write(poseset(poses * factor[unit], **{**KEYS, "unit": unit}), path)
     report = pb.score(*paths)
-    assert_same_values(values_of(report), mean(pose_values(pred, gt)))
+    assert_same_values(values_of(report), mean(default_values(pred, gt)))
     assert report.notes == []
 
 
