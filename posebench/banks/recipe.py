@@ -44,7 +44,7 @@ DATA = "POSEBENCH_DATA"
 #: Motion capture, which is read as clips of CMU or HDM05: their readers know all about the poses.
 _MOCAP = (".bvh", ".amc")
 #: Decimals of a millimetre that poses of motion capture are rounded to: far below what cameras resolve, and above the
-#: digits in which sines differ from one processor to the next, so that all of them cluster the same poses.
+#: digits in which matrix products differ from one processor to the next, so that all of them cluster the same poses.
 _DECIMALS = 3
 #: A table of what is done in the clips beside it, no poses.
 _INDEX = "motions.csv"

@@ -46,8 +46,11 @@ def step_bar(label: str) -> Iterator[Callable[[float, float, str], None] | None]
 
 def announce_compilation() -> None:
     """Say so on stderr if the kernels are about to be compiled: it happens once and takes some seconds."""
-    from posebench.kernels import closed_form
+    from posebench.kernels import closed_form, nearest
 
-    cache = closed_form.aligned_errors.stats.cache_path
-    if cache is None or not any(Path(cache).glob("closed_form.aligned_errors-*.nbi")):
+    kept = {
+        "closed_form.aligned_errors": closed_form.aligned_errors.stats.cache_path,
+        "nearest.nearest_of_poses": nearest.nearest_of_poses.stats.cache_path,
+    }
+    if not all(cache is not None and any(Path(cache).glob(f"{name}-*.nbi")) for name, cache in kept.items()):
         print("posebench: compiling its kernels for this machine, once; this takes some seconds", file=sys.stderr)
