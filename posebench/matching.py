@@ -28,13 +28,15 @@ class Match:
     #: "by order", "by subject, frame" or "by subject, in order within each".
     how: str
     missing: int = 0
+    #: Predictions that were left out, since there is no ground truth for them.
+    extra: int = 0
 
     def chunk(self, rows: slice) -> slice | Codes:
         """What to index the prediction with for these ground-truth rows."""
         return rows if self.pred_rows is None else self.pred_rows[rows]
 
 
-def match(pred: PoseSet, gt: PoseSet, *, allow_missing: bool = False) -> Match:
+def match(pred: PoseSet, gt: PoseSet, *, allow_missing: bool = False, allow_extra: bool = False) -> Match:
     """Match predictions to ground truth.
 
     Parameters
@@ -42,6 +44,8 @@ def match(pred: PoseSet, gt: PoseSet, *, allow_missing: bool = False) -> Match:
     pred, gt : PoseSet
     allow_missing : bool
         Accept ground-truth frames without a prediction; they get row -1.
+    allow_extra : bool
+        Leave out predictions without ground truth, where keys tell which they are; `Match.extra` counts them.
 
     Raises
     ------
@@ -83,10 +87,12 @@ def match(pred: PoseSet, gt: PoseSet, *, allow_missing: bool = False) -> Match:
     place = np.searchsorted(sorted_gt, pred_codes)
     place[place == len(gt)] = 0
     found = sorted_gt[place] == pred_codes
-    _refuse_extra(np.flatnonzero(~found), pred, gt, common)
+    if not allow_extra:
+        _refuse_extra(np.flatnonzero(~found), pred, gt, common)
     rows = np.full(len(gt), -1, np.int64)
-    rows[place if order is None else order[place]] = np.arange(len(pred))
-    return Match(rows, how, _count_lacking(rows, pred, gt, common, allow_missing=allow_missing))
+    rows[(place if order is None else order[place])[found]] = np.flatnonzero(found)
+    missing = _count_lacking(rows, pred, gt, common, allow_missing=allow_missing)
+    return Match(rows, how, missing, int(np.count_nonzero(~found)))
 
 
 def key_codes(poses: PoseSet) -> Codes:
@@ -146,7 +152,8 @@ def _refuse_extra(extra: Codes, pred: PoseSet, gt: PoseSet, common: list[str]) -
     if len(extra):
         raise InputError(
             f"{pred.source} has {len(extra)} poses that {gt.source} has not, the first at row {extra[0]} "
-            f"({describe_keys(pred, int(extra[0]), common)}); remove them, or score against the whole ground truth"
+            f"({describe_keys(pred, int(extra[0]), common)}); remove them, leave them out with --allow-extra, or "
+            "score against the whole ground truth"
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posebench import InputError, PoseSet
+from posebench import InputError, PoseSet, score
 from posebench.matching import match
 from tests.support.poses import MODERATE
 
@@ -275,3 +275,27 @@ def test_half_a_million_poses_are_matched() -> None:
     found = match(pred, gt).pred_rows
     assert found is not None
     assert np.array_equal(order[found], np.arange(n))
+
+
+def test_predictions_without_ground_truth_are_left_out_where_that_is_asked_for() -> None:
+    gt = PoseSet(np.zeros((3, 17, 3)), subject="TS1", frame=[4, 2, 9])
+    pred = PoseSet(np.zeros((6, 17, 3)), subject="TS1", frame=[9, 1, 2, 3, 4, 5])
+    with pytest.raises(InputError, match="--allow-extra"):
+        match(pred, gt)
+    found = match(pred, gt, allow_extra=True)
+    assert (found.pred_rows.tolist(), found.extra, found.missing) == ([4, 2, 0], 3, 0)
+    with pytest.raises(InputError, match="lacks 1 of the 3"):
+        match(pred[np.array([1, 2, 3, 4, 5])], gt, allow_extra=True)
+    repeated = PoseSet(np.zeros((2, 17, 3)), subject="TS1", frame=[1, 1])
+    with pytest.raises(InputError, match="have the same keys"):
+        match(repeated, gt, allow_extra=True)
+
+
+def test_a_report_counts_the_predictions_that_were_left_out() -> None:
+    rng = np.random.default_rng(0)
+    poses = rng.normal(size=(6, 17, 3)) * 300
+    pred = PoseSet(poses + 1, skeleton="h36m17", unit="mm", frame=np.arange(6))
+    gt = PoseSet(poses[::2], skeleton="h36m17", unit="mm", frame=[0, 2, 4])
+    report = score(pred, gt, allow_extra=True)
+    assert report.metrics["MPJPE"].value == pytest.approx(0, abs=1e-9)
+    assert "3 predictions without ground truth are left out" in report.notes

@@ -67,6 +67,9 @@ def score(
         bool,
         typer.Option("--allow-missing", help="Count missing predictions as wrong, and mark distances incomplete."),
     ] = False,
+    allow_extra: Annotated[
+        bool, typer.Option("--allow-extra", help="Leave out predictions for which there is no ground truth.")
+    ] = False,
     fail_over: Annotated[
         list[str] | None,
         typer.Option("--fail-over", help="Exit 1 if an error is larger, as in MPJPE=60.", show_default=False),
@@ -107,7 +110,7 @@ def score(
     p = read(pred, skeleton=pred_skeleton, unit=pred_unit, reference=pred_reference, origin=pred_origin, fps=fps)
     g = read(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, origin=gt_origin, fps=fps)
     if protocol == "all":
-        _score_all(p, g, outputs, allow_missing)
+        _score_all(p, g, outputs, allow_missing, allow_extra)
         return
     available = available_groups(chosen, tuple(g.keys))
     for group in groups:
@@ -123,6 +126,7 @@ def score(
             also=also,
             banks=bank or (),
             allow_missing=allow_missing,
+            allow_extra=allow_extra,
             progress=progress,
         )
     _say_notes(report.notes)
@@ -140,7 +144,7 @@ def _refuse_with_all(**options: object) -> None:
             raise UsageError(f"--{name.replace('_', '-')} needs one protocol; name it instead of --protocol all")
 
 
-def _score_all(pred: PoseSet, gt: PoseSet, outputs: tuple[Path, ...], allow_missing: bool) -> None:
+def _score_all(pred: PoseSet, gt: PoseSet, outputs: tuple[Path, ...], allow_missing: bool, allow_extra: bool) -> None:
     """Score under every protocol that fits, and print one table."""
     from posebench.cli.progress import announce_compilation, progress_bar
     from posebench.report.many import print_reports
@@ -148,7 +152,7 @@ def _score_all(pred: PoseSet, gt: PoseSet, outputs: tuple[Path, ...], allow_miss
 
     announce_compilation()
     with progress_bar("scoring", len(gt)) as progress:
-        found = score_protocols(pred, gt, allow_missing=allow_missing, progress=progress)
+        found = score_protocols(pred, gt, allow_missing=allow_missing, allow_extra=allow_extra, progress=progress)
     print_reports(found.reports, found.refused)
     for path in outputs:
         found.save(path)
@@ -199,9 +203,7 @@ def _judge(report: Report, gates: list[Gate]) -> None:
     for metric, limit, over in gates:
         found = report.metrics.get(metric.key)
         if found is None:
-            raise InputError(
-                f"the gate on {metric.key} cannot be judged: it is not given, and the notes say why"
-            )
+            raise InputError(f"the gate on {metric.key} cannot be judged: it is not given, and the notes say why")
         if found.value is None or found.incomplete:
             what = "nothing could be scored" if found.value is None else "it leaves out what the prediction lacks"
             raise InputError(f"the gate on {metric.key} cannot be judged: {what}")

@@ -11,9 +11,9 @@ from posebench.metrics.distance import axis_error, mpjpe, mrpe, nmpjpe, pmpjpe, 
 from posebench.metrics.evaluate import per_pose
 from posebench.metrics.grammar import MetricSpec
 from posebench.metrics.motion import mpjae, mpjve
-from posebench.metrics.structure_score import pss
 from posebench.metrics.registry import Family, Metric, families, resolve
 from posebench.metrics.structure import bone_length_error, bone_length_spread, joint_angle_error, symmetry_error
+from posebench.metrics.structure_score import pss
 
 __all__ = [
     "Family",

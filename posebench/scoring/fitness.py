@@ -100,9 +100,10 @@ def _lack(metric: Metric, protocol: Protocol, pred: PoseSet, gt: PoseSet, bindin
         return f"{pred.source} is scale-free, and they need a prediction in mm or m", ""
     for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):
         if need in metric.needs:
-            why = _relative(side, flag, protocol)
-            if why is not None:
-                return f"{why[0]}, and they need the person's position", f"{why[0]}, so {metric.key} {why[1]}"
+            relative = _relative(side, flag, protocol)
+            if relative is not None:
+                fact, so = relative
+                return f"{fact}, and they need the person's position", f"{fact}, so {metric.key} {so}"
     if Needs.SEQUENCES in metric.needs and gt.frame is None:
         why_not = f"{gt.source} has no `frame` numbers"
         return why_not, f"{why_not}, which {metric.key} needs to know what is consecutive"

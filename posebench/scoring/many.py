@@ -62,6 +62,7 @@ def score_protocols(
     *,
     protocols: Sequence[str | Path | Protocol] | None = None,
     allow_missing: bool = False,
+    allow_extra: bool = False,
     progress: Progress | None = None,
 ) -> ProtocolReports:
     """Score predictions against ground truth under several protocols, all that posebench knows by default.
@@ -72,7 +73,7 @@ def score_protocols(
         As in `score`; plain arrays, and files that do not say their skeleton, must be H36M-17.
     protocols : sequence, optional
         Names, paths of .yaml files or `Protocol` objects.
-    allow_missing : bool
+    allow_missing, allow_extra : bool
         As in `score`.
     progress : callable, optional
         Called with the number of poses done since the last call; `pred` and `gt` are gone through once for each
@@ -107,7 +108,7 @@ def score_protocols(
     with ThreadPoolExecutor(1) as background:
         given = [_named(load(poses, side), side) for poses, side in ((pred, "pred"), (gt, "gt"))]
         hashes = [background.submit(_sha256, side.path) for side in given]
-        sides = Sides(*given, allow_missing=allow_missing, whole=True)
+        sides = Sides(*given, allow_missing=allow_missing, allow_extra=allow_extra, whole=True)
         prepared: dict[str, Prepared] = {}
         refused: dict[str, str] = {}
         for protocol in chosen:

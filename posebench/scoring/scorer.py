@@ -56,6 +56,7 @@ def score(
     also: Sequence[str | Metric] = (),
     banks: Sequence[str | Path | ClusterBank] = (),
     allow_missing: bool = False,
+    allow_extra: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Score predictions against ground truth under a protocol.
@@ -76,6 +77,8 @@ def score(
     allow_missing : bool
         Score although the prediction lacks frames or joints: they count as wrong in PCK, NPCK, AUC and CPS, and
         distances are marked incomplete.
+    allow_extra : bool
+        Leave out predictions for which there is no ground truth, with a note that counts them.
     progress : callable, optional
         Called with the number of poses done since the last call.
 
@@ -102,7 +105,7 @@ def score(
         scorer = Scorer(protocol, metrics=metrics, also=also, banks=banks, allow_missing=allow_missing)
         sides = [load(pred, "pred"), load(gt, "gt")]
         hashes = [background.submit(_sha256, side.path if isinstance(side, PoseSet) else None) for side in sides]
-        prepared = scorer.prepare(Sides(*sides, allow_missing=allow_missing, whole=True))
+        prepared = scorer.prepare(Sides(*sides, allow_missing=allow_missing, allow_extra=allow_extra, whole=True))
         run([prepared], progress)
         prepared.commit()
         report = scorer.report()
@@ -385,6 +388,8 @@ class Scorer:
         self._applied = pair.definition_only is None
         self._offered += len(pair.gt)
         notes = list(prepared.notes)
+        if pair.frames.found.extra:
+            notes.append(f"{pair.frames.found.extra} predictions without ground truth are left out")
         if pair.definition_only is not None:
             notes.append(
                 f"definition only: protocol {self.protocol.name} selects frames of "

@@ -62,9 +62,9 @@ class Pair:
 class Sides:
     """Both sides of a run, prepared for one protocol after the other."""
 
-    def __init__(self, pred: Poses, gt: Poses, *, allow_missing: bool, whole: bool) -> None:
+    def __init__(self, pred: Poses, gt: Poses, *, allow_missing: bool, whole: bool, allow_extra: bool = False) -> None:
         self._given = {"pred": pred, "gt": gt}
-        self._allow_missing = allow_missing
+        self._allowed = {"allow_missing": allow_missing, "allow_extra": allow_extra}
         #: Whether these are all the frames there are; in pieces, nobody knows where a sequence begins.
         self._whole = whole
         self._settled: dict[tuple[str, str], PoseSet] = {}
@@ -90,7 +90,7 @@ class Sides:
                 f"protocol {protocol.name} falls; score the set in one go"
             )
         if applied not in self._frames:
-            self._frames[applied] = _frames(pred, gt, protocol, applied, allow_missing=self._allow_missing)
+            self._frames[applied] = _frames(pred, gt, protocol, applied, **self._allowed)
         absent = () if applied is None else applied.not_found(gt)
         note = (
             f"protocol {protocol.name} leaves out {', '.join(absent)}, which {gt.source} does not have under that "
@@ -156,12 +156,18 @@ def assume_skeleton(poses: PoseSet, side: str, protocol: Protocol) -> PoseSet:
 
 
 def _frames(
-    pred: PoseSet, gt: PoseSet, protocol: Protocol, selection: Selection | None, *, allow_missing: bool
+    pred: PoseSet,
+    gt: PoseSet,
+    protocol: Protocol,
+    selection: Selection | None,
+    *,
+    allow_missing: bool,
+    allow_extra: bool,
 ) -> Frames:
     cells, names = _cells(gt)
     chosen = np.ones(len(gt), np.bool_) if selection is None else selection.rows(gt)
     if chosen.all():
-        return Frames(None, match(pred, gt, allow_missing=allow_missing), cells, names)
+        return Frames(None, match(pred, gt, allow_missing=allow_missing, allow_extra=allow_extra), cells, names)
     rows = np.flatnonzero(chosen)
     if not len(rows):
         raise InputError(
@@ -171,25 +177,27 @@ def _frames(
     present, within = np.unique(cells[rows], return_inverse=True)
     return Frames(
         rows,
-        _match_selected(pred, gt, rows, allow_missing=allow_missing),
+        _match_selected(pred, gt, rows, allow_missing=allow_missing, allow_extra=allow_extra),
         within.astype(np.int64),
         [names[cell] for cell in present.tolist()],
     )
 
 
-def _match_selected(pred: PoseSet, gt: PoseSet, rows: npt.NDArray[np.int64], *, allow_missing: bool) -> Match:
+def _match_selected(
+    pred: PoseSet, gt: PoseSet, rows: npt.NDArray[np.int64], *, allow_missing: bool, allow_extra: bool
+) -> Match:
     """Predictions for some rows of the ground truth; they may be for all of it, or for those rows alone."""
     chosen = gt[rows]
     by_order = not set(pred.keys) & set(gt.keys)
     if len(pred) == len(chosen) or (by_order and len(pred) != len(gt)):
-        return match(pred, chosen, allow_missing=allow_missing)
-    found = match(pred, gt, allow_missing=True)
+        return match(pred, chosen, allow_missing=allow_missing, allow_extra=allow_extra)
+    found = match(pred, gt, allow_missing=True, allow_extra=allow_extra)
     of_all = np.arange(len(gt)) if found.pred_rows is None else found.pred_rows
     wanted = of_all[rows]
     missing = int(np.count_nonzero(wanted < 0))
     if missing and not allow_missing:
         match(pred[wanted[wanted >= 0]], chosen)  # says which is the first that lacks
-    return Match(wanted, found.how, missing)
+    return Match(wanted, found.how, missing, found.extra)
 
 
 def _described(selection: Selection | None) -> str:
