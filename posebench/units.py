@@ -6,15 +6,13 @@ whose limbs fit one unit cannot fit the other. What is found out is noted in the
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError
 from posebench.kernels import compiled_form, map_chunks
 from posebench.poses import PoseSet
-from posebench.skeletons import Skeleton
+from posebench.skeletons import Skeleton, get_skeleton, skeleton_names
 
 #: Least and greatest sum of thighs, shins, upper arms and forearms of a person, in mm.
 PERSON_MM = (1200.0, 4500.0)
@@ -102,24 +100,61 @@ def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
 
     Poses without scale are measured in units of their own limbs.
     """
-
-    def refuse(what: str) -> NoReturn:
+    what = inhuman(poses, skeleton)
+    if what is not None:
         raise InputError(
             f"{poses.source} does not say its skeleton, and read as {skeleton.name} {what}: the joints are probably in "
             f"another order; say what they are with {flag} NAME (if they are {skeleton.name}: {flag} {skeleton.name})"
         )
 
+
+def doubt_skeleton(poses: PoseSet, skeleton: Skeleton, flag: str, *, is_gt: bool) -> PoseSet:
+    """A set whose file states its skeleton, held against its bones; what the user states is believed.
+
+    Raises
+    ------
+    InputError
+        If it is no person under that skeleton and is one under another with as many joints, or is a ground truth. A
+        prediction that is nobody under any skeleton may be just that, and gets a note.
+    """
+    if poses.path is None or "skeleton" in poses.stated:
+        return poses
+    what = inhuman(poses, skeleton)
+    if what is None:
+        return poses
+    others = [
+        name
+        for name in skeleton_names()
+        if name != skeleton.name and len(get_skeleton(name)) == len(skeleton) and _is_person(poses, get_skeleton(name))
+    ]
+    if others or is_gt:
+        better = f", while as {' or '.join(others)} it would be a person" if others else ""
+        raise InputError(
+            f"{poses.source} says {skeleton.name}, and as such {what}{better}: the joints are probably in another "
+            f"order; say what they are with {flag} NAME (if they are {skeleton.name}: {flag} {skeleton.name})"
+        )
+    note = f"{poses.source}: {what}"
+    return poses.replace(notes=(*poses.notes, note), path=poses.path)
+
+
+def _is_person(poses: PoseSet, skeleton: Skeleton) -> bool:
+    """Whether poses fit a skeleton that has limbs to tell by."""
+    return bool(skeleton.limbs) and inhuman(poses, skeleton) is None
+
+
+def inhuman(poses: PoseSet, skeleton: Skeleton) -> str | None:
+    """Which bone of poses, read as a skeleton, is like no person's; None if they pass, or hold too little to tell."""
     limbs = np.array(skeleton.limbs, np.int64)
     rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
     if not len(limbs) or not len(rows):
-        return
+        return None
     sample = np.asarray(poses.poses[rows], np.float64)
     lengths = np.linalg.norm(sample[:, limbs[:, 0]] - sample[:, limbs[:, 1]], axis=2)
     if poses.valid is not None:
         lengths[~poses.valid[rows][:, limbs].all(2)] = np.nan
     known = np.isfinite(lengths).any(0)
     if not known.all():
-        return
+        return None
     middle = np.nanmedian(lengths, axis=0)
     factor = _FACTOR.get(poses.unit or "", 2800.0 / max(middle.sum(), np.finfo(float).tiny))
     middle = middle * factor
@@ -128,7 +163,7 @@ def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
     if len(odd) and middle.max() >= BONE_MM[0]:
         a, b = limbs[odd[0]]
         bone = f"{skeleton.joints[a]}-{skeleton.joints[b]}"
-        refuse(f"its {bone} is {middle[odd[0]]:.0f} mm long, which no person's is")
+        return f"its {bone} is {middle[odd[0]]:.0f} mm long, which no person's is"
     if {"pelvis", "LHip", "RHip"} <= set(skeleton.joints):
         pelvis, left, right = (skeleton.index(joint) for joint in ("pelvis", "LHip", "RHip"))
         if poses.valid is not None:
@@ -136,7 +171,8 @@ def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
         away = np.linalg.norm(sample[:, pelvis] - (sample[:, left] + sample[:, right]) / 2, axis=1) * factor
         away = away[np.isfinite(away)]
         if len(away) and np.median(away) > PELVIS_MM and middle.max() >= BONE_MM[0]:
-            refuse(f"its pelvis lies {np.median(away):.0f} mm from the middle of the hips")
+            return f"its pelvis lies {np.median(away):.0f} mm from the middle of the hips"
+    return None
 
 
 def _totals(poses: PoseSet, limbs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -136,13 +136,15 @@ def refuse_loss(known: Iterable[str], kept: Iterable[str], path: str, what: str)
     --------
     >>> refuse_loss(["poses", "unit"], ["poses"], "a.npy", "an .npy file")
     Traceback (most recent call last):
-    posebench.errors.InputError: a.npy: an .npy file cannot hold unit; write .npz, or drop it with poseset.replace(unit=None)
+    posebench.errors.InputError: a.npy: an .npy file cannot hold unit; write .npz, or leave that out with --drop unit, in Python poseset.replace(unit=None)
     """  # noqa: E501
     lost = [name for name in known if name not in set(kept)]
     if lost:
         drop = ", ".join(f"{name}=" + ("'unknown'" if name == "reference" else "None") for name in lost)
+        # The mask is no fact to leave out on the command line: what it hides would pass for poses.
+        how = "with" if "valid" in lost else f"with --drop {','.join(lost)}, in Python"
         raise InputError(
-            f"{path}: {what} cannot hold {', '.join(lost)}; write .npz, or drop it with poseset.replace({drop})"
+            f"{path}: {what} cannot hold {', '.join(lost)}; write .npz, or leave that out {how} poseset.replace({drop})"
         )
 
 

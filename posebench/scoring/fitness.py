@@ -61,7 +61,11 @@ def fitting_metrics(
         _refuse_wrong(metric, protocol, pred, gt, notes)
         for bank in bindings.of(metric):
             _note_assumptions(metric, bank, pred, gt, notes)
-    if is_absolute(kept, protocol, pred):
+    as_given = is_absolute(kept, protocol, pred)
+    for side, need, flag in ((pred, Needs.ABSOLUTE_PRED, "pred"), (gt, Needs.ABSOLUTE_GT, "gt")):
+        if as_given or any(need in metric.needs for metric in kept):
+            _refuse_false_position(side, flag, protocol)
+    if as_given:
         if not protocol.absolute_pred:
             raise InputError(
                 f"{pred.source} holds absolute coordinates, but protocol {protocol.name} takes predictions as they "
@@ -169,13 +173,35 @@ def is_absolute(metrics: Sequence[Metric], protocol: Protocol, pred: PoseSet) ->
         return False
     if pred.origin is not None and (pred.origin == "absolute" or "origin" in pred.stated):
         return bool(pred.origin == "absolute")
-    step = max(1, len(pred) // 1000)
-    some = pred.poses[::step].astype(np.float64)
-    root = some[:, protocol.skeleton.index(protocol.gt_root)]
+    found = _away_and_reach(pred, protocol.skeleton.index(protocol.gt_root))
+    return found is not None and found[0] > _FAR * found[1]
+
+
+def _refuse_false_position(side: PoseSet, flag: str, protocol: Protocol) -> None:
+    """Raise where a file says that it is absolute, but its people stand at the origin: inside the camera."""
+    if side.origin != "absolute" or "origin" in side.stated or side.path is None or len(side) < 2:
+        return
+    root = protocol.skeleton.root
+    found = _away_and_reach(side, root)
+    # In the world someone may stand near the origin, but nobody stays on it.
+    if found is not None and (found[0] == 0 or (side.reference == "camera" and found[0] <= _FAR * found[1])):
+        raise InputError(
+            f"{side.source} says that its coordinates are absolute, but its {protocol.skeleton.joints[root]} lies "
+            f"{found[0]:.4g} {side.unit} from the origin, as in poses relative to the root; say which with "
+            f"--{flag}-origin root or --{flag}-origin absolute"
+        )
+
+
+def _away_and_reach(side: PoseSet, root: int) -> tuple[float, float] | None:
+    """Medians of the root's distance from the origin and of the farthest joint's from the root; None if unknown."""
+    step = max(1, len(side) // 1000)
+    some = side.poses[::step].astype(np.float64)
+    if side.valid is not None:
+        some[~side.valid[::step]] = np.nan
     with np.errstate(all="ignore"):
-        away = np.linalg.norm(root, axis=1)
-        reach = np.linalg.norm(some - root[:, None], axis=2)
+        away = np.linalg.norm(some[:, root], axis=1)
+        reach = np.linalg.norm(some - some[:, root, None], axis=2)
     known = np.isfinite(away) & np.isfinite(reach).any(1)
-    return bool(known.any()) and float(np.median(away[known])) > _FAR * float(
-        np.median(np.nanmax(reach[known], axis=1))
-    )
+    if not known.any():
+        return None
+    return float(np.median(away[known])), float(np.median(np.nanmax(reach[known], axis=1)))

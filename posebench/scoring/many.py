@@ -125,7 +125,12 @@ def score_protocols(
                 reports[name] = ready.scorer.report()
                 reports[name].inputs = inputs(given, hashes)
     if not reports:
-        raise InputError("no protocol fits: " + "; ".join(f"{name}: {why}" for name, why in refused.items()))
+        names: dict[str, list[str]] = {}
+        for name, why in refused.items():
+            names.setdefault(why, []).append(name)
+        if len(names) == 1 and len(refused) > 1:
+            raise InputError(f"no protocol fits: {next(iter(names))}")
+        raise InputError("no protocol fits: " + "; ".join(f"{', '.join(each)}: {why}" for why, each in names.items()))
     return ProtocolReports(reports, {p.name: refused[p.name] for p in chosen if p.name in refused})
 
 

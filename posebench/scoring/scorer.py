@@ -472,9 +472,12 @@ class Scorer:
         members: dict[str, list[int]] = {}
         for row, cell in enumerate(self._cells):
             # A sequence's name alone may repeat from subject to subject.
-            parts = cell[:3] if group == "sequence" else cell[place : place + 1]
-            names = (part.replace("\\", "\\\\").replace("/", "\\/") for part in parts if part is not None)
-            members.setdefault("/".join(names), []).append(row)
+            parts = [
+                part for part in (cell[:3] if group == "sequence" else cell[place : place + 1]) if part is not None
+            ]
+            if len(parts) > 1:
+                parts = [part.replace("\\", "\\\\").replace("/", "\\/") for part in parts]
+            members.setdefault("/".join(parts), []).append(row)
         return {
             name: {metric.key: self._value(m, np.array(members[name])) for m, metric in enumerate(tally.metrics)}
             for name in sorted(members)

@@ -18,7 +18,7 @@ from posebench.matching import Match, match
 from posebench.metrics.evaluate import Poses, as_poseset
 from posebench.poses import TEXT_KEYS, PoseSet
 from posebench.protocols import Protocol, Selection
-from posebench.units import refuse_inhuman, settle_unit
+from posebench.units import doubt_skeleton, refuse_inhuman, settle_unit
 
 #: Subject, action, sequence and camera of a pose; None where the ground truth has no such key.
 Cell = tuple[str | None, ...]
@@ -130,6 +130,7 @@ def _settle(poses: PoseSet, side: str, protocol: Protocol) -> PoseSet:
         return assume_skeleton(poses, side, protocol)
     # The unit is read off the joints as the file has them; what comes of them is still the file's.
     settled = settle_unit(poses, poses.skeleton, f"--{side}-unit", is_gt=side == "gt")
+    settled = doubt_skeleton(settled, poses.skeleton, f"--{side}-skeleton", is_gt=side == "gt")
     return convert_needed(settled, wanted, ()).replace(path=poses.path)
 
 

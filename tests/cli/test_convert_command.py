@@ -96,7 +96,7 @@ def test_what_the_user_says_is_believed_over_the_file_with_a_note(convert) -> No
 
 def test_what_a_format_cannot_hold_can_be_dropped(convert) -> None:
     save("rich.npz", frame=np.arange(6), intrinsics=np.eye(3), fps=50)
-    refused(convert("rich.npz", "out.csv"), "out.csv: a .csv file cannot hold intrinsics")
+    refused(convert("rich.npz", "out.csv"), "out.csv: a .csv file cannot hold intrinsics", "--drop intrinsics")
     assert left("rich.npz")
     run = convert("rich.npz", "out.csv", "--unit", "mm", "--drop", "intrinsics, fps", "--drop", "reference")
     assert (run.code, run.err) == (0, "")

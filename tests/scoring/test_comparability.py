@@ -87,9 +87,10 @@ def test_a_prediction_of_very_short_limbs_is_a_bad_prediction_not_another_skelet
     assert report.coverage.scored == len(gt)
 
 
-def test_a_stated_skeleton_is_believed(tmp_path, real) -> None:
+def test_a_skeleton_that_the_user_states_is_believed(tmp_path, real) -> None:
     path = save(tmp_path / "gt.npz", real[1][:, ::-1], unit="mm", skeleton="h36m17")
-    assert all("PSS" in note for note in pb.score(path, path).notes)
+    stated = pb.read(path, skeleton="h36m17")
+    assert all("PSS" in note for note in pb.score(stated, stated).notes)
 
 
 def test_a_skeleton_without_the_protocols_joints_is_refused() -> None:
@@ -164,6 +165,40 @@ def test_a_file_must_say_that_it_is_absolute(tmp_path) -> None:
     said = [pb.read(path, origin="absolute") for path in paths]
     expected = np.linalg.norm(pred[:, 0] - gt[:, 0], axis=1).mean()
     assert pb.score(*said, metrics=["MRPE"]).metrics["MRPE"].value == pytest.approx(expected)
+
+
+def test_a_file_that_says_absolute_while_its_root_stays_in_the_camera_is_refused(tmp_path, real) -> None:
+    pred, gt = real
+    facts = {"skeleton": "h36m17", "unit": "mm", "reference": "camera", "origin": "absolute"}
+    relative = pred - pred[:, :1]
+    zero = save(tmp_path / "zero.npz", relative, **facts)
+    near = save(tmp_path / "near.npz", relative + [30.0, -20.0, 10.0], **facts)
+    there = save(tmp_path / "there.npz", pred, **facts)
+    truth = save(tmp_path / "gt.npz", gt, **facts, action="Walking")
+    centred = save(tmp_path / "centred.npz", gt - gt[:, :1], **facts)
+    for false in (zero, near):
+        for asked in ({"metrics": ["MRPE"]}, {"protocol": "h36m-mmpose"}, {"protocol": "h36m-videopose3d"}):
+            with pytest.raises(pb.InputError, match=r"says that its coordinates are absolute, .*--pred-origin root"):
+                pb.score(false, truth, **asked)
+        assert pb.score(pb.read(false, origin="root"), truth, protocol="h36m-videopose3d").metrics["MPJPE"].value < 100
+    with pytest.raises(pb.InputError, match=r"centred.npz says that .* pelvis lies 0 mm .*--gt-origin root"):
+        pb.score(there, centred, protocol="h36m-mmpose")
+    insisted = pb.score(pb.read(near, origin="absolute"), truth, metrics=["MRPE"])
+    assert insisted.metrics["MRPE"].value == pytest.approx(
+        np.linalg.norm([30.0, -20.0, 10.0] - gt[:, 0], axis=1).mean()
+    )
+
+
+def test_near_the_origin_of_the_world_somebody_may_stand(tmp_path, real) -> None:
+    pred, gt = real
+    facts = {"skeleton": "h36m17", "unit": "mm", "reference": "world", "origin": "absolute"}
+    here = gt[:, :1] - [30.0, -20.0, 10.0]
+    paths = [save(tmp_path / f"{i}.npz", side - here, **facts) for i, side in enumerate((pred, gt))]
+    expected = np.linalg.norm(pred[:, 0] - gt[:, 0], axis=1).mean()
+    assert pb.score(*paths, metrics=["MRPE"]).metrics["MRPE"].value == pytest.approx(expected)
+    zero = save(tmp_path / "zero.npz", gt - gt[:, :1], **facts)
+    with pytest.raises(pb.InputError, match=r"zero.npz says that its coordinates are absolute"):
+        pb.score(zero, paths[1], metrics=["MRPE"])
 
 
 def test_absolute_metrics_compare_coordinates_as_they_are() -> None:

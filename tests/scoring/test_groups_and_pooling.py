@@ -67,6 +67,12 @@ def test_a_sequence_is_told_apart_by_subject_and_action_too(scored) -> None:
         assert_same_values(found[name], values)
 
 
+def test_a_name_that_is_not_joined_stays_as_it_is() -> None:
+    pred, gt = pair(2)
+    report = pb.score(pred, poseset(gt, action=["Standing/Walking", "a\\b"]), metrics=["MPJPE"])
+    assert list(report.by("action")) == ["Standing/Walking", "a\\b"]
+
+
 def test_sequences_whose_names_read_alike_when_joined_stay_apart() -> None:
     pred, gt = pair(4)
     keys = {"subject": ["a/b", "a/b", "a", "a"], "sequence": ["c", "c", "b/c", "b/c"]}

@@ -368,8 +368,15 @@ def test_a_file_that_does_not_say_its_skeleton_is_one_skeleton_under_all_protoco
 def test_no_protocol_at_all_is_an_error_that_names_every_reason() -> None:
     rng = np.random.default_rng(0)
     ring = pb.PoseSet(body(pb.get_skeleton("coco17"), 3, rng), skeleton="coco17", unit="mm")
-    with pytest.raises(pb.InputError, match=r"no protocol fits: standard: .*3dpw: "):
+    with pytest.raises(pb.InputError, match=r"no protocol fits: standard, .*: .*; 3dpw: "):
         pb.score_protocols(ring, ring)
+
+
+def test_a_reason_that_all_protocols_share_is_said_once() -> None:
+    pred, gt, _ = files("standard")
+    with pytest.raises(pb.InputError, match=r"no protocol fits: .* lacks ") as refused:
+        pb.score_protocols(pred[:-1], gt, protocols=["standard", "h36m-canonpose"])
+    assert str(refused.value).count(" lacks ") == 1
 
 
 def test_two_protocols_of_one_name_are_refused() -> None:
