@@ -95,6 +95,10 @@ def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str, *, is_gt: bool = 
     return poses.replace(unit=unit, notes=(*poses.notes, note))
 
 
+#: A person's limb is this much longer in its longest than in its shortest poses, predictions and several people included.
+_RIGID = 1.6
+
+
 def refuse_inhuman(poses: PoseSet, skeleton: Skeleton, flag: str) -> None:
     """Raise if, under an assumed skeleton, bones or the pelvis are where no person's are: another order of joints.
 
@@ -138,8 +142,18 @@ def doubt_skeleton(poses: PoseSet, skeleton: Skeleton, flag: str, *, is_gt: bool
 
 
 def _is_person(poses: PoseSet, skeleton: Skeleton) -> bool:
-    """Whether poses fit a skeleton that has limbs to tell by."""
-    return bool(skeleton.limbs) and inhuman(poses, skeleton) is None
+    """Whether poses are a person's under a skeleton: lengths as people have them, and the same in every pose."""
+    if not skeleton.limbs or inhuman(poses, skeleton) is not None:
+        return False
+    rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
+    sample = np.asarray(poses.poses[rows], np.float64)
+    limbs = np.array(skeleton.limbs, np.int64)
+    lengths = np.linalg.norm(sample[:, limbs[:, 0]] - sample[:, limbs[:, 1]], axis=2)
+    if poses.valid is not None:
+        lengths[~poses.valid[rows][:, limbs].all(2)] = np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.nanpercentile(lengths, 90, axis=0) / np.nanpercentile(lengths, 10, axis=0)
+    return bool((spread < _RIGID).all())
 
 
 def inhuman(poses: PoseSet, skeleton: Skeleton) -> str | None:
