@@ -95,7 +95,7 @@ def settle_unit(poses: PoseSet, skeleton: Skeleton, flag: str, *, is_gt: bool = 
     return poses.replace(unit=unit, notes=(*poses.notes, note))
 
 
-#: A person's limb is this much longer in its longest than in its shortest poses, predictions and several people included.
+#: At most this much longer is a person's limb in its longest poses than in its shortest, several people included.
 _RIGID = 1.6
 
 

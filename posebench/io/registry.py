@@ -162,7 +162,7 @@ def write(poseset: PoseSet, path: str | os.PathLike[str]) -> None:
     >>> import numpy as np
     >>> write(PoseSet(np.zeros((1, 17, 3)), unit="mm"), Path(tempfile.mkdtemp(), "pred.npy"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    posebench.errors.InputError: ...pred.npy: an .npy file cannot hold unit; write .npz, or drop it with ...
+    posebench.errors.InputError: ...pred.npy: an .npy file cannot hold unit; write .npz, or leave that out ...
     """
     target = os.fspath(path)
     chosen = _format_of(target)
