@@ -13,7 +13,20 @@ import posebench
 
 NAMES = Path(__file__).with_name("public_names.txt").read_text(encoding="utf-8").split()
 HEAVY = ("numpy", "scipy", "sklearn", "numba", "pandas", "matplotlib", "torch", "model_zoo")
-COMMANDS = ("", "score", "bank", "bank build", "bank show", "convert", "protocols", "demo", "figure", "figure 4")
+COMMANDS = (
+    "",
+    "score",
+    "bank",
+    "bank build",
+    "bank show",
+    "convert",
+    "protocols",
+    "demo",
+    "data",
+    "data fetch",
+    "figure",
+    "figure 4",
+)
 
 
 def loaded_by(code: str) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from posebench import __version__
-from posebench.cli import bank, convert, demo, figure, protocols, score
+from posebench.cli import bank, convert, data, demo, figure, protocols, score
 
 # Plain help: rich markup costs a third of the time that help may take.
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("score")(score.score)
 app.command("convert")(convert.convert)
 app.command("demo")(demo.demo)
 app.add_typer(bank.app, name="bank")
+app.add_typer(data.app, name="data")
 app.add_typer(figure.app, name="figure")
 app.add_typer(protocols.app, name="protocols")
 

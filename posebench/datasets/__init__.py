@@ -1,7 +1,8 @@
 """Motion capture and pose data sets: found where the user keeps them, read into a `PoseSet`, their licence at hand.
 
 `bvh` and `acclaim` parse file formats; `cmu` and `hdm05` are one data set each. `actions` sorts what people did into
-classes, `quality` finds the frames that were not captured. Nothing is downloaded.
+classes, `quality` finds the frames that were not captured. `catalog` lists all data sets; `fetching` downloads those
+that it is asked for, and nothing else does.
 """
 
 from posebench.datasets.acclaim import (

@@ -38,6 +38,7 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     [
         *((), ("score",), ("convert",), ("demo",), ("protocols",), ("protocols", "list"), ("protocols", "show")),
         *(("bank",), *(("bank", command) for command in ("build", "list", "show", "verify", "plot"))),
+        *(("data",), *(("data", command) for command in ("list", "fetch", "prepare", "render", "verify", "card"))),
         *(("figure",), *(("figure", number) for number in "456")),
     ],
 )
