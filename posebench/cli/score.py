@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posebench.cli import options
+from posebench.cli.outputs import refuse_unwritable
 from posebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def score(
     outputs = tuple(output or ())
     for path in outputs:
         kind_of(path)
-        _refuse_unwritable(path, (pred, gt))
+        refuse_unwritable(path, (pred, gt))
     gates = [_gate(text, over=True) for text in fail_over or ()] + [
         _gate(text, over=False) for text in fail_under or ()
     ]
@@ -162,17 +163,6 @@ def _say_notes(notes: list[str]) -> None:
     for note in notes:
         # File names may hold bytes that are no text.
         print(f"posebench: note: {note.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
-
-
-def _refuse_unwritable(path: Path, inputs: tuple[Path, ...]) -> None:
-    """Find out before scoring that a result could not be written, or would replace an input."""
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: cannot be written: No such file or directory: {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"{path}: cannot be written: Is a directory")
-    for other in inputs:
-        if path.exists() and other.exists() and path.samefile(other):
-            raise UsageError(f"{path}: cannot be written: it is the input {other}")
 
 
 Gate = tuple["Metric", float, bool]

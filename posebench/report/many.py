@@ -119,7 +119,7 @@ def _numbers(reports: Reports) -> tuple[Table, list[Footnote]]:
         cells = dict.fromkeys(columns, Cell(NOTHING))
         for metric in report.metrics.values():
             family = _family(metric.name)
-            mark = "" if metric.value is None else _letter(metric.name, family, columns[family].name, variants)
+            mark = "" if metric.value is None else _letter(metric.name, columns[family].name, variants)
             if metric.incomplete and metric.value is not None:
                 mark += _INCOMPLETE
             cells[family] = Cell(number(metric.value, metric.unit, metric.name), mark)
@@ -153,7 +153,7 @@ def _is_own_column(name: str) -> bool:
     return "align=none" in name or "axis=" in name
 
 
-def _letter(name: str, family: str, head: str, variants: dict[str, str]) -> str:
+def _letter(name: str, head: str, variants: dict[str, str]) -> str:
     """No mark for what stands in the head of the column; a letter for every other spelling."""
     if name == head:
         return ""
