@@ -16,7 +16,7 @@ import numpy.typing as npt
 from posebench.poses import KeyColumn, PoseSet
 
 #: Other spellings of a data set's name, as `plain` leaves them.
-_DATASETS = {"human36m": "h36m", "human3.6m": "h36m", "mpiinf3dhp": "3dhp", "mupots3d": "mupots", "mupotsts": "mupots"}
+_DATASETS = {"human36m": "h36m", "human3.6m": "h36m", "mpiinf3dhp": "3dhp", "mupots3d": "mupots"}
 
 
 @dataclass(frozen=True)
