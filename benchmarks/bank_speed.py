@@ -18,8 +18,8 @@ import numpy.typing as npt
 from score_speed import machine, poses_like_h36m
 
 from posebench.banks import Assigner, ClusterBank
+from posebench.banks.digest import array_sha256
 from posebench.banks.kmeans import Settings, lloyd, mean_variance, seed_centres
-from posebench.banks.store import array_sha256
 from posebench.kernels import map_chunks
 
 POSES = 1_000_000

@@ -6,7 +6,7 @@
 - `kmeans.py`, `checkpoint.py`: the clustering and its state on disk. `building.py`: clustering plus card.
 - `material.py`, `thin.py`: ground truth on its way in.
 - `finding.py`: banks by name.
-- `card.py`, `store.py`: the two files of a bank.
+- `card.py`, `digest.py`: what a bank says of itself, and the hash of its centres.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from posebench.banks.building import (
     npz_bytes,
 )
 from posebench.banks.card import BankCard, Source, read_card, render_card
+from posebench.banks.digest import array_sha256
 from posebench.banks.kmeans import Progress
 from posebench.banks.layout import Flags, Floats, Layout
 from posebench.banks.material import (
@@ -39,8 +40,8 @@ from posebench.banks.material import (
     reference_of,
     upper_count,
 )
-from posebench.banks.store import array_sha256, read_arrays
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import read_arrays
 from posebench.io.atomic import atomic_write
 from posebench.io.hashing import sha256_of
 from posebench.kernels.dispatch import map_chunks

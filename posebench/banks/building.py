@@ -30,6 +30,7 @@ from posebench.banks.card import (
     parse_card,
 )
 from posebench.banks.checkpoint import Checkpoint
+from posebench.banks.digest import array_sha256
 from posebench.banks.kmeans import (
     CHUNK,
     SEEDING_ROWS,
@@ -42,8 +43,8 @@ from posebench.banks.kmeans import (
 )
 from posebench.banks.layout import CENTRINGS, Fitted, Floats, Layout
 from posebench.banks.material import Counter, EvenSample, normalised_rows
-from posebench.banks.store import array_sha256, write_arrays
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import write_arrays
 from posebench.kernels.dispatch import map_chunks
 from posebench.skeletons import Skeleton
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from posebench.banks.layout import BANK_REFERENCES, CENTRINGS, Layout
-from posebench.banks.store import read_bytes
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import read_bytes
 from posebench.io.facts import brief, shown, shown_kind
 from posebench.skeletons import named_skeleton
 

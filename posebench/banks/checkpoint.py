@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.banks.layout import Floats
-from posebench.banks.store import read_arrays, write_arrays
 from posebench.errors import InputError
+from posebench.io.array_file import read_arrays, write_arrays
 from posebench.io.atomic import atomic_write
 
 #: Bytes of a file that is read: the centres of some thousand clusters twice.

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.banks.card import MOST_NOTES, InputFile, PoseCounts, Thinning
+from posebench.banks.digest import ArrayDigest
 from posebench.banks.layout import Fitted, Floats, Layout, Normalised
-from posebench.banks.store import ArrayDigest
 from posebench.banks.thin import DistanceThinner, check_distance, check_stride, thin_by_stride
 from posebench.errors import InputError, UsageError
 from posebench.kernels.dispatch import map_chunks

@@ -6,6 +6,7 @@ Every writer of the project goes through `atomic_write`; what stands in the file
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from posebench.errors import InputError
+
+#: Names of the temporary files.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{12}(\.[^.]*)?")
 
 
 @contextmanager
@@ -60,6 +64,33 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove, at any depth, the temporary files of `atomic_write` that a killed process left; nobody may be writing.
+
+    Raises
+    ------
+    OSError
+        If one cannot be removed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in (".0123456789ab.npz", ".hidden.npz", "whole.npz"):
+    ...         pathlib.Path(folder, name).touch()
+    ...     remove_leftovers(folder)
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['.hidden.npz', 'whole.npz']
+    """
+    for path in [path for path in Path(folder).rglob(".*") if is_leftover(path)]:
+        path.unlink()
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file is, by its name, a temporary one of `atomic_write`."""
+    return bool(_TEMPORARY.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
 
 
 def _mode_of(target: Path) -> int | None:

@@ -35,14 +35,8 @@ def read_mat(path: Path) -> Facts:
     MissingExtraError
         If the file is of version 7.3 and h5py is not installed.
     """
-    with path.open("rb") as file:
-        head = file.read(520)
     source = str(path)
-    if head.startswith((_HDF5, b"MATLAB 7.3")) or head[512:] == _HDF5:
-        found = contents(path, "mat", NAMES, mpi_inf_3dhp.NAMES)
-        variables, values = found.entries, found.values
-    else:
-        variables, values = _read_child(path, (*NAMES, *mpi_inf_3dhp.NAMES))
+    variables, values = read_variables(path, NAMES, mpi_inf_3dhp.NAMES)
     names = [name for name, _, _ in variables]
     if "poses" not in names:
         layout = mpi_inf_3dhp.layout(names)
@@ -53,6 +47,32 @@ def read_mat(path: Path) -> Facts:
     if refused:
         raise InputError(f"{source}: variable {refused[0]!r} is neither numbers nor text; save it as one of these")
     return collect(_named({name: values.get(name) for name in names}, chosen, source), source)
+
+
+def read_variables(
+    path: Path, names: tuple[str, ...], instead: tuple[str, ...] = ()
+) -> tuple[list[tuple[str, tuple[int, ...], str]], dict[str, Any]]:
+    """What a .mat file of any version holds: (name, shape in MATLAB, class) of each variable, and values of some.
+
+    Parameters
+    ----------
+    path : path
+    names : tuple of str
+        The variables whose values are read, where they are there.
+    instead : tuple of str
+        More of them, which files of version 7.3 with `poses` are not searched for.
+
+    Raises
+    ------
+    InputError, MissingExtraError
+        As `read_mat`, of damaged files.
+    """
+    with path.open("rb") as file:
+        head = file.read(520)
+    if head.startswith((_HDF5, b"MATLAB 7.3")) or head[512:] == _HDF5:
+        found = contents(path, "mat", names, instead)
+        return found.entries, found.values
+    return _read_child(path, (*names, *instead))
 
 
 def _chosen(variables: list[tuple[str, tuple[int, ...], str]], source: str) -> str:

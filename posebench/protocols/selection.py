@@ -16,7 +16,10 @@ import numpy.typing as npt
 from posebench.poses import KeyColumn, PoseSet
 
 #: Other spellings of a data set's name, as `plain` leaves them.
-_DATASETS = {"human36m": "h36m", "human3.6m": "h36m", "mpiinf3dhp": "3dhp", "mupots3d": "mupots"}
+_DATASETS = {
+    **{"human36m": "h36m", "human3.6m": "h36m", "mpiinf3dhp": "3dhp", "mupots3d": "mupots"},
+    "open4vwild": "open4v-wild",
+}
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ def dataset_name(text: str) -> str:
 
     Examples
     --------
-    >>> dataset_name("Human3.6M"), dataset_name("MPI-INF-3DHP"), dataset_name("open4v")
-    ('h36m', '3dhp', 'open4v')
+    >>> dataset_name("Human3.6M"), dataset_name("MPI-INF-3DHP"), dataset_name("Open4V-wild")
+    ('h36m', '3dhp', 'open4v-wild')
     """
     bare = re.sub(r"[^a-z0-9.]", "", text.lower())
     return _DATASETS.get(bare, bare)
@@ -162,7 +165,8 @@ def _clip_names(gt: PoseSet) -> tuple[list[str], npt.NDArray[np.int64]] | None:
         if gt.action is None or not any(name[-1:].isdigit() for name in names):
             return None
         return names, gt.action.codes.astype(np.int64)
-    sequences = [plain(name) for name in gt.sequence.names]
+    # The lists of images say "Greeting subact 2" for what codes call "Greeting 2".
+    sequences = [plain(name).replace("subact", "") for name in gt.sequence.names]
     if gt.action is None:
         return sequences, gt.sequence.codes.astype(np.int64)
     # A sequence's name has the action in front, as in "Greeting 2", or stands beside it, as in "2".

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posebench.banks.digest import array_sha256
 from posebench.banks.kmeans import (
     CHUNK,
     BatchSettings,
@@ -21,7 +22,6 @@ from posebench.banks.kmeans import (
     regrouped,
     seed_centres,
 )
-from posebench.banks.store import array_sha256
 from posebench.errors import InputError
 from tests.support.poses import FEW, seeds
 

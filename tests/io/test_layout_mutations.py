@@ -14,7 +14,7 @@ import pytest
 from posebench.errors import InputError, PosebenchError
 from posebench.io import npz, read
 from posebench.poses import PoseSet
-from tests.support.layouts import CAMERA, as_32, projected, standing
+from tests.support.layouts import CAMERA, as_32, integral_list, projected, standing, toolbox_list
 
 MUTATIONS = 300
 
@@ -60,6 +60,17 @@ def _integral(poses):
     return {"uvd": projected(1000 * poses), "intrinsics": CAMERA, "root_depth": 1000 * poses[:, 0, 2], "unit": "mm"}
 
 
+def _integral_list(poses):
+    """Of 17 joints, as no other number is read."""
+    names = [f"s_09_act_05_subact_02_ca_01_{i + 1:06d}.jpg" for i in range(len(poses))]
+    return integral_list(1000 * POSES[: len(poses)], names)
+
+
+def _toolbox_list(poses):
+    placed = (np.eye(3), np.array([0.0, 0.0, -4000.0]))
+    return toolbox_list(1000 * POSES[: len(poses)], [(9, 5, 2, 0, i + 1) for i in range(len(poses))], placed)
+
+
 def _plain(value):
     """The same content with lists for arrays, as JSON has it."""
     match value:
@@ -101,6 +112,8 @@ LAYOUTS = {
     "integral.npz": _integral,
     "integral.pkl": _integral,
     "integral.json": _integral,
+    "integral_list.pkl": _integral_list,
+    "toolbox_list.pkl": _toolbox_list,
 }
 
 

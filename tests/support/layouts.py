@@ -42,3 +42,36 @@ def projected(poses, camera=CAMERA):
     image = np.einsum("...ij,njk->nik" if camera.ndim == 2 else "nij,njk->nik", camera, poses.transpose(0, 2, 1))
     image = image.transpose(0, 2, 1)
     return np.concatenate([image[..., :2] / image[..., 2:], poses[..., 2:] - poses[:, :1, 2:]], axis=2)
+
+
+def integral_list(poses, names, camera=CAMERA):
+    """A cache of Integral Human Pose: poses (N, 17, 3) in mm, in the camera, as one dict for each picture."""
+    full = np.concatenate([poses, (poses[:, 11:12] + poses[:, 14:15]) / 2], axis=1)
+    return [
+        {
+            "image": f"hm36/images/{name.rpartition('_')[0]}/{name}",
+            "center_x": 500.0, "center_y": 510.5, "width": 600.0, "height": 600.0,
+            "flip_pairs": np.array([[1, 4], [2, 5]]), "parent_ids": np.arange(18),
+            "joints_3d": uvd, "joints_3d_vis": np.ones((18, 3)), "joints_3d_cam": pose, "pelvis": pose[0],
+            "fl": camera[[0, 1], [0, 1]], "c_p": camera[:2, 2], "bone_len": 4500.0,
+        }
+        for name, pose, uvd in zip(names, full, projected(full, camera), strict=True)
+    ]  # fmt: skip
+
+
+def toolbox_list(poses, keys, placed, camera=CAMERA):
+    """A list of H36M-Toolbox: keys are (subject, action, subaction, camera from 0, picture from 1); placed, R and T."""
+    R, T = placed
+    shared = {
+        "R": R, "T": T.reshape(3, 1), "k": np.zeros((3, 1)), "p": np.zeros((2, 1)),
+        "fx": camera[0, :1], "fy": camera[1, 1:2], "cx": camera[0, 2:], "cy": camera[1, 2:],
+    }  # fmt: skip
+    fields = ("subject", "action", "subaction", "camera_id", "image_id")
+    return [
+        {
+            "image": f"{row}.jpg", "joints_2d": np.zeros((17, 2)), "joints_3d": 0.9 * pose, "joints_3d_camera": pose,
+            "joints_vis": np.ones((17, 3)), "video_id": 0, **dict(zip(fields, key, strict=True)), "source": "h36m",
+            "camera": shared, "center": (500.0, 500.0), "scale": (5.0, 5.0), "box": np.zeros(4),
+        }
+        for row, (pose, key) in enumerate(zip(poses, keys, strict=True))
+    ]  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from posebench.io.facts import Facts
-from posebench.io.layouts import integral, mmpose, videopose3d
+from posebench.io.layouts import annotation_lists, integral, mmpose, videopose3d
 from posebench.io.layouts.common import Reading
 
 __all__ = ["Layout", "Reading", "by_items", "by_names"]
@@ -60,6 +60,7 @@ _LISTED: tuple[tuple[str, Callable[[list[Any], Reading], Facts]], ...] = (
     ("instances", _quiet(mmpose.read_frames)),
     ("preds", _quiet(mmpose.read_batches)),
     ("keypoints", _quiet(mmpose.read_results)),
+    ("joints_3d", _quiet(annotation_lists.read_list)),
 )
 
 

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError
-from posebench.io.facts import TextColumn, shown, shown_kind
-from posebench.poses import KeyColumn
+from posebench.io.facts import Facts, TextColumn, shown, shown_kind
+from posebench.poses import KEYS, KeyColumn
 
 #: Human3.6M's actions in the order of their numbers, which begin at 2.
 ACTIONS = (
@@ -148,3 +148,24 @@ def image_keys(names: Sequence[Any], source: str) -> ImageKeys:
         key: column.finish(key, source) for key, column in columns.items() if getattr(first, key)
     }
     return ImageKeys({**kept, "frame": frames}, first.dataset)
+
+
+def facts_named(poses: npt.NDArray[Any], keys: ImageKeys) -> Facts:
+    """Poses with the keys of their images, the data set that these are of, and its skeleton if there are 17 joints.
+
+    Examples
+    --------
+    >>> facts = facts_named(np.zeros((1, 17, 3)), image_keys(["TS1_000001.jpg"], "a.npz"))
+    >>> facts.dataset, facts.skeleton, facts.reference
+    ('3dhp', '3dhp17', 'camera')
+    """
+    facts = Facts(poses)
+    for key in KEYS:
+        if key in keys.columns:
+            setattr(facts, key, keys.columns[key])
+    facts.dataset = keys.dataset
+    if poses.shape[1] == 17 and keys.skeleton is not None:
+        facts.skeleton, facts.reference = keys.skeleton, "camera"
+    if keys.note is not None:
+        facts.notes.append(keys.note)
+    return facts

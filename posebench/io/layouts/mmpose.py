@@ -24,8 +24,8 @@ import numpy.typing as npt
 from posebench.errors import InputError
 from posebench.io.facts import Facts, shown_kind
 from posebench.io.layouts.common import Reading
-from posebench.io.layouts.image_names import ImageKeys, image_keys
-from posebench.poses import KEYS, as_poses
+from posebench.io.layouts.image_names import facts_named, image_keys
+from posebench.poses import as_poses
 from posebench.skeletons import get_skeleton
 
 #: Where the names of the images of a sample or batch stand.
@@ -49,7 +49,7 @@ def read_annotations(raw: Mapping[str, Any], reading: Reading) -> Facts:
     if len(names) != len(joints):
         raise reading.error("imgname", f"has {len(names)} names for {len(joints)} poses, expected one per pose")
     keys = image_keys(names, reading.source)
-    facts = _facts(joints[..., :3], keys)
+    facts = facts_named(joints[..., :3], keys)
     facts.valid = None if joints.shape[2] == 3 else joints[..., 3] > 0
     if facts.skeleton is not None:
         facts.unit, facts.origin = "m", "absolute"
@@ -221,23 +221,10 @@ def _named(parts: list[npt.NDArray[Any]], places: list[str], names: list[Any], r
     """Poses with the keys that their images' names hold, if there is a name for each."""
     poses = as_poses(reading.stack(parts, places), reading.source)
     if len(names) == len(poses):
-        return _facts(poses, image_keys(names, reading.source))
+        return facts_named(poses, image_keys(names, reading.source))
     facts = Facts(poses)
     if names:
         facts.notes.append(f"{reading.source}: no keys, for {len(poses)} poses have {len(names)} image names")
-    return facts
-
-
-def _facts(poses: npt.NDArray[Any], keys: ImageKeys) -> Facts:
-    facts = Facts(poses)
-    for key in KEYS:
-        if key in keys.columns:
-            setattr(facts, key, keys.columns[key])
-    facts.dataset = keys.dataset
-    if poses.shape[1] == 17 and keys.skeleton is not None:
-        facts.skeleton, facts.reference = keys.skeleton, "camera"
-    if keys.note is not None:
-        facts.notes.append(keys.note)
     return facts
 
 

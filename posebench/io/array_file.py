@@ -1,12 +1,11 @@
-"""Small .npz files of named arrays, and the hashes of arrays: what banks and checkpoints are kept in.
+"""Small .npz files of named arrays: what banks, checkpoints, labels and indices of pictures are kept in.
 
 Written by the same bytes for the same arrays. Read with every size held against a limit and against the file before
-anything is allocated; nothing is unpickled.
+anything is allocated; nothing is unpickled. Files of poses are read by `posebench.io.npz`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import stat
 import struct
@@ -97,38 +96,3 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise InputError(f"{path}: has more than {limit} bytes, which is no file of this kind")
     return data
-
-
-class ArrayDigest:
-    """SHA-256 of an array given in pieces along its first axis.
-
-    Hashed are the float64 values in C order, little-endian, and after them the shape as text: ``50,17,3``.
-
-    Examples
-    --------
-    >>> digest = ArrayDigest()
-    >>> digest.add(np.zeros((2, 3)))
-    >>> digest.add(np.zeros((1, 3)))
-    >>> digest.hexdigest((3, 3)) == array_sha256(np.zeros((3, 3)))
-    True
-    """
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, piece: npt.NDArray[np.float64]) -> None:
-        """Hash the next piece."""
-        self._hash.update(np.ascontiguousarray(piece, "<f8").data)
-
-    def hexdigest(self, shape: Iterable[int]) -> str:
-        """The hash of what was added, as an array of this shape."""
-        whole = self._hash.copy()
-        whole.update(",".join(map(str, shape)).encode())
-        return whole.hexdigest()
-
-
-def array_sha256(array: npt.NDArray[np.float64]) -> str:
-    """SHA-256 of an array of float64, as `ArrayDigest`."""
-    digest = ArrayDigest()
-    digest.add(array)
-    return digest.hexdigest(array.shape)
