@@ -20,6 +20,8 @@ import posebench as pb
 from posebench.banks import ClusterBank, bank_names, find_bank
 from posebench.banks.recipe import Plan
 from posebench.cli import bank as command
+from posebench.datasets import CMU_ATTRIBUTION, CMU_LICENCE, HDM05_ATTRIBUTION, HDM05_LICENCE
+from posebench.protocols import get_protocol
 from posebench.resources import resource
 from tests.cli.conftest import Run, refused
 from tests.support.mocap import clip_text, written
@@ -433,11 +435,14 @@ def test_the_centres_are_drawn(posebench, mine) -> None:
 
 # The banks that ship
 
+OF_OPEN4V = {"open4v-k50", "open4v-k100"}
+OF_CMU = sorted(set(bank_names()) - OF_OPEN4V)
+
 
 def test_the_banks_of_the_standard_protocol_ship() -> None:
     names = {f"cmu-{layout}-k{k}" for layout in ("h36m17", "mpii16", "h36m17-canonical") for k in (50, 100)}
     names |= {f"cmu-h36m17-k{k}-seed{seed}" for k in (50, 100) for seed in range(1, 5)}
-    assert names <= set(bank_names())
+    assert names | OF_OPEN4V == set(bank_names())
 
 
 def test_the_banks_that_ship_are_as_they_were_written(posebench) -> None:
@@ -446,7 +451,7 @@ def test_the_banks_that_ship_are_as_they_were_written(posebench) -> None:
     assert len(found.out.splitlines()) == len(bank_names())
 
 
-@pytest.mark.parametrize("name", bank_names())
+@pytest.mark.parametrize("name", OF_CMU)
 def test_a_shipped_bank_says_where_it_comes_from_and_how_to_make_it_again(name: str) -> None:
     card = find_bank(name).card
     assert card.kmeans.converged
@@ -458,9 +463,21 @@ def test_a_shipped_bank_says_where_it_comes_from_and_how_to_make_it_again(name: 
     assert used and all("/0" in word for word in used)
 
 
+@pytest.mark.parametrize("name", sorted(OF_OPEN4V))
+def test_a_bank_of_open4v_names_the_terms_of_both_databases(name: str) -> None:
+    card = find_bank(name).card
+    assert card.kmeans.converged
+    (cmu, hdm05) = card.sources
+    assert (cmu.licence, cmu.attribution) == (CMU_LICENCE, CMU_ATTRIBUTION)
+    assert hdm05.licence.startswith(f"{HDM05_LICENCE};") and hdm05.attribution == HDM05_ATTRIBUTION
+    assert card.command.startswith("posebench bank build --gt labels/train.npz ")
+    assert set(get_protocol("open4v").banks) == set(get_protocol("open4v-wild").banks) == OF_OPEN4V
+
+
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs a POSIX shell")
+@pytest.mark.parametrize(("rendered", "names"), [(False, OF_CMU), (True, sorted(OF_OPEN4V))], ids=["cmu", "open4v"])
 def test_the_script_that_builds_the_shipped_banks_runs_the_commands_on_their_cards(
-    posebench, place, monkeypatch
+    posebench, place, monkeypatch, rendered: bool, names: list[str]
 ) -> None:
     recorder = place / "bin" / "posebench"
     recorder.parent.mkdir()
@@ -470,14 +487,17 @@ def test_the_script_that_builds_the_shipped_banks_runs_the_commands_on_their_car
     recorder.chmod(0o755)
     monkeypatch.setenv("POSEBENCH_DATA", str(place))
     path = os.pathsep.join((str(recorder.parent), os.environ["PATH"]))
-    subprocess.run(["sh", str(resource("clusters", "build.sh")), "."], env={**os.environ, "PATH": path}, check=True)
+    settings = {"PATH": path, "OPEN4V": str(place) if rendered else ""}
+    subprocess.run(["sh", str(resource("clusters", "build.sh")), "."], env={**os.environ, **settings}, check=True)
 
+    if rendered:  # which the script unsets, so that no card depends on it
+        monkeypatch.delenv("POSEBENCH_DATA")
     commands: dict[str, str] = {}
     monkeypatch.setattr("posebench.banks.recipe.gt_files", lambda paths: list(paths))
     monkeypatch.setattr(command, "_run", lambda jobs, *_: commands.update({j.plan.name: j.plan.command for j in jobs}))
     for block in (place / "words").read_text().strip().split("\n\n"):
         assert posebench(*block.split("\n")).code == 0
-    assert commands == {name: find_bank(name).card.command for name in bank_names()}
+    assert commands == {name: find_bank(name).card.command for name in names}
 
 
 @pytest.mark.slow

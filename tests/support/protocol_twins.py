@@ -397,6 +397,7 @@ def three_dpw(pred: Any, gt: Any, valid: Any, keys: Keys, *, pck_joints: Sequenc
 PROTOCOLS: dict[str, Twin] = {
     "standard": standard,
     "open4v": open4v,
+    "open4v-wild": open4v,
     "h36m-videopose3d": h36m_videopose3d,
     "h36m-epipolarpose": h36m_epipolarpose,
     "h36m-epipolarpose-refiner": h36m_epipolarpose_refiner,
