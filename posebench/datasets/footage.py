@@ -6,7 +6,7 @@ Pixel (0, 0) has its middle at (0, 0), as in OpenCV. Decoding needs the package 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,26 +56,34 @@ def video_facts(path: str | os.PathLike[str]) -> Video:
         raise _undecodable(path, error) from None
 
 
-def read_video(path: str | os.PathLike[str]) -> Iterator[Picture]:
+def read_video(path: str | os.PathLike[str], frames: Container[int] | None = None) -> Iterator[Picture]:
     """The frames of a video (H, W, 3), RGB, one by one.
+
+    Parameters
+    ----------
+    path : path
+    frames : container of int, optional
+        Numbers from 0 of those that are wanted; by default all. The others are decoded and passed over.
 
     Raises
     ------
     MissingExtraError
         If the package av is not installed.
     InputError
-        If the file cannot be read or decoded, or ends before the last frame that its header promises.
+        If the file cannot be read or decoded, if a frame is damaged, or if it ends before the last frame that its
+        header promises.
     """
     av = _av()
     count = 0
     try:
         with av.open(os.fspath(path)) as container:
             facts = _facts(Path(path), container)
-            for frame in container.decode(video=0):
+            for frame in _frames(container, path):
                 if (frame.width, frame.height) != (facts.width, facts.height):
                     raise InputError(f"{os.fspath(path)}: frame {count} has another size than the first")
                 count += 1
-                yield frame.to_ndarray(format="rgb24")
+                if frames is None or count - 1 in frames:
+                    yield frame.to_ndarray(format="rgb24")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _undecodable(path, error, count) from None
     if facts.frames is not None and count < facts.frames:
@@ -83,6 +91,33 @@ def read_video(path: str | os.PathLike[str]) -> Iterator[Picture]:
             f"{os.fspath(path)}: ends after {count} frames, but its header promises {facts.frames}; it is truncated, "
             "fetch it again"
         )
+
+
+def read_picture(path: Path) -> Picture:
+    """A .jpg or .png picture (H, W, 3), RGB.
+
+    Raises
+    ------
+    MissingExtraError
+        If Pillow is not installed.
+    InputError
+        If it is missing, damaged or larger than 8192 px.
+    """
+    try:
+        import PIL.Image
+    except ImportError:
+        raise MissingExtraError("reading pictures", "Pillow", "data") from None
+    try:
+        with PIL.Image.open(path, formats=("JPEG", "PNG")) as file:
+            if max(file.size) > _LARGEST:
+                raise InputError(f"{path}: has {file.size[0]} × {file.size[1]} px, at most {_LARGEST} are decoded")
+            return np.array(file.convert("RGB"))
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: is missing") from None
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: is no whole picture: {error}") from None
 
 
 def _av() -> Any:
@@ -93,10 +128,25 @@ def _av() -> Any:
     return av
 
 
+def _frames(container: Any, path: str | os.PathLike[str]) -> Iterator[Any]:
+    """The decoded frames; those that are damaged are refused, of which the decoder would guess what is missing."""
+    count = 0
+    for packet in container.demux(video=0):
+        if packet.is_corrupt:
+            raise InputError(f"{os.fspath(path)}: is cut off within a frame; it is truncated, fetch it again")
+        for frame in packet.decode():
+            if frame.is_corrupt:
+                raise InputError(f"{os.fspath(path)}: frame {count} is damaged; fetch the video again")
+            count += 1
+            yield frame
+
+
 def _facts(path: Path, container: Any) -> Video:
     if not container.streams.video:
         raise InputError(f"{path}: holds no video; it is damaged, truncated or something else")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise InputError(f"{path}: does not say how its frames are coded; it is damaged or truncated, fetch it again")
     stream.thread_type = "AUTO"
     width, height = int(stream.codec_context.width), int(stream.codec_context.height)
     if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):
@@ -214,4 +264,4 @@ def _between(picture: Picture, x: Floats, y: Floats) -> npt.NDArray[np.float32]:
     return found
 
 
-__all__ = ["Fit", "Video", "cut", "fit_video", "read_video", "undistort_picture", "video_facts"]
+__all__ = ["Fit", "Video", "cut", "fit_video", "read_picture", "read_video", "undistort_picture", "video_facts"]

@@ -10,7 +10,8 @@ C. Ionescu, D. Papava, V. Olaru, C. Sminchisescu: Human3.6M, TPAMI 2014. The dat
 | `world` | `S1/MyPoseFeatures/D3_Positions/Directions 1.cdf` | world |
 | `h5` | `S1/MyPoses/3D_positions/Directions 1.h5`, out of Martinez' h36m.zip | world |
 | `npz` | `data_3d_h36m.npz`, VideoPose3D's | world |
-| `json` | `annotations/Human36M_subject1_joint_3d.json`, the lists of the Integral line | world |
+| `json` | `annotations/Human36M_subject1_joint_3d.json`, the lists of 3DMPPE | world |
+| `pkl` | `annot/h36m_train.pkl`, `h36m_validation.pkl` of H36M-Toolbox; any pickled list by its path | each camera |
 
 World poses become those of a camera with the calibration: `metadata.xml` of the release, or a table of it as JSON.
 """
@@ -42,7 +43,7 @@ from posebench.poses import PoseSet
 from posebench.protocols.selection import Clip, Selection
 from posebench.skeletons import get_skeleton
 
-Layout = Literal["mono", "universal", "world", "h5", "npz", "json"]
+Layout = Literal["mono", "universal", "world", "h5", "npz", "json", "pkl"]
 Floats = npt.NDArray[Any]
 
 #: To be cited wherever results on the data are.
@@ -72,9 +73,11 @@ _FOLDERS: dict[Layout, str] = {
     "world": "D3_Positions",
 }
 _BY_CAMERA: tuple[Layout, ...] = ("mono", "universal")
+#: Files that hold many people, who are known once they are read.
+_OF_MANY: tuple[Layout, ...] = ("npz", "pkl")
 #: The order in which layouts are preferred, by reference.
 _PREFERRED: dict[str, tuple[Layout, ...]] = {
-    "camera": ("mono", "world", "h5", "npz", "json"),
+    "camera": ("mono", "world", "h5", "npz", "json", "pkl"),
     "universal": ("universal",),
     "world": ("world", "h5", "npz", "json"),
 }
@@ -84,6 +87,9 @@ _HOW = {
     "world": "D3_Positions, h36m.zip or data_3d_h36m.npz",
 }
 _CALIBRATIONS = ("metadata.xml", "Release-v1.2/metadata.xml", "Release-v1.1/metadata.xml", "camera-parameters.json")
+#: Pickled lists, and the folders that codes keep them in; others are read by their own path.
+_LISTS = ("h36m_train.pkl", "h36m_validation.pkl")
+_LIST_FOLDERS = ("", "annot/", "h36m/annot/")
 _JSON_NAME = "Human36M_subject{}_joint_3d.json"
 #: Beyond 100 m nobody stands; unwritten numbers of a .cdf file are -1e30.
 _FURTHEST = 1e5
@@ -102,7 +108,7 @@ class H36MFiles:
     root : path
     clips : dict
         By layout, then by subject and sequence: the file of each camera, or of ``""`` where one file has no camera.
-        Layouts of one file for many clips (`npz`, `json`) have the sequence ``""``.
+        Layouts of one file for many clips (`npz`, `json`, `pkl`) have the sequence ``""``, or the file's name.
     calibration : path, optional
         The first of metadata.xml and camera-parameters.json that is there.
     """
@@ -124,7 +130,7 @@ class H36MFiles:
         """What a whole layout would hold and this one does not, one sentence each; empty if nothing is missing."""
         sentences = []
         for layout, clips in self.clips.items():
-            if layout == "npz":
+            if layout in _OF_MANY:
                 continue
             lacking = [subject for subject in SUBJECTS if subject not in self.subjects[layout]]
             if lacking:
@@ -141,7 +147,7 @@ class H36MFiles:
                     gone = [camera for camera in CAMERAS if camera not in clips[subject, sequence]]
                     if gone:
                         sentences.append(f"{layout}: {subject} {sequence} lacks camera {', '.join(gone)}")
-        if self.calibration is None and not set(self.clips) & set(_BY_CAMERA):
+        if self.calibration is None and not set(self.clips) & {*_BY_CAMERA, "pkl"}:
             sentences.append("no calibration: metadata.xml or camera-parameters.json, to turn the world into cameras")
         return tuple(sentences)
 
@@ -150,8 +156,9 @@ class H36MFiles:
         """What is there, what is missing and where it comes from, one line each."""
         lines = [f"Human3.6M below {self.root}"]
         for layout, clips in self.clips.items():
-            many = "" if layout in ("npz", "json") else f"{len(clips)} clips of "
-            who = "one file" if layout == "npz" else ", ".join(self.subjects[layout])
+            many = "" if layout in (*_OF_MANY, "json") else f"{len(clips)} clips of "
+            names = [path.name for files in clips.values() for path in files.values()]
+            who = ", ".join(names if layout in _OF_MANY else self.subjects[layout])
             lines.append(f"  {layout}: {many}{who}")
         lines.append(f"  calibration: {self.calibration.name if self.calibration else 'none'}")
         missing = self.missing
@@ -175,7 +182,8 @@ def locate_h36m(root: str | os.PathLike[str]) -> H36MFiles:
     Parameters
     ----------
     root : path
-        The folder that holds the subjects, or that the release's archives were unpacked into; or `data_3d_h36m.npz`.
+        The folder that holds the subjects, or that the release's archives were unpacked into; or `data_3d_h36m.npz`, or
+        a pickled list.
 
     Raises
     ------
@@ -193,8 +201,9 @@ def locate_h36m(root: str | os.PathLike[str]) -> H36MFiles:
     ({'world': ('S1',)}, ('world: no files of S5, S6, S7, S8, S9, S11', 'world: S1 has 1 of 2 clips of Directions'))
     """
     folder = Path(root)
-    if folder.is_file() and folder.suffix == ".npz":
-        return H36MFiles(folder.parent, {"npz": {("", ""): {"": folder}}}, _first(folder.parent, _CALIBRATIONS))
+    if folder.is_file() and folder.suffix in (".npz", ".pkl"):
+        kind: Layout = "npz" if folder.suffix == ".npz" else "pkl"
+        return H36MFiles(folder.parent, {kind: {("", ""): {"": folder}}}, _first(folder.parent, _CALIBRATIONS))
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder, expected the one that holds Human3.6M's subjects S1, S5 and so on")
     clips: dict[Layout, dict[tuple[str, str], dict[str, Path]]] = {}
@@ -213,6 +222,13 @@ def locate_h36m(root: str | os.PathLike[str]) -> H36MFiles:
     }
     if lists:
         clips["json"] = lists
+    pickled = {
+        ("", name): {"": path}
+        for name in _LISTS
+        if (path := _first(folder, [below + name for below in _LIST_FOLDERS])) is not None
+    }
+    if pickled:
+        clips["pkl"] = pickled
     if not clips:
         hint = ""
         if re.fullmatch(r"S[0-9]{1,2}|MyPoseFeatures|(?:Poses_)?D3_Positions\w*", folder.name):
@@ -266,10 +282,12 @@ def iter_h36m(
     cameras: Mapping[str, Camera] | str | os.PathLike[str] | None = None,
     stride: int = 64,
     skeleton: str = "h36m17",
+    keep_gaps: bool = False,
 ) -> Iterator[PoseSet]:
     """One pose set per clip (subject and sequence, all cameras), so that a large data set need not fit into memory.
 
-    Parameters, errors and keys as in `read_h36m`.
+    Parameters, errors and keys as in `read_h36m`. With `keep_gaps`, what is no coordinate in mm is NaN rather than
+    refused.
     """
     _check_choices(subjects, actions, camera_names, reference, stride, skeleton)
     found = root if isinstance(root, H36MFiles) else locate_h36m(root)
@@ -279,21 +297,25 @@ def iter_h36m(
             f"{found.root}: has no poses in the reference {reference}, which takes {_HOW[reference]}; it has "
             f"{', '.join(found.clips)}; {_GET}"
         )
-    lacking = [subject for subject in subjects if layout != "npz" and subject not in found.subjects[layout]]
+    lacking = [subject for subject in subjects if layout not in _OF_MANY and subject not in found.subjects[layout]]
     if lacking:
         raise InputError(
             f"{found.root}: holds no poses of {', '.join(lacking)} in the layout {layout}, only of "
             f"{', '.join(found.subjects[layout])}; choose them with subjects=, or {_GET}"
         )
+    wanted = None if actions is None else set(actions)
+    if layout == "pkl":
+        paths = [files[""] for files in found.clips["pkl"].values()]
+        yield from _listed(paths, tuple(subjects), wanted, tuple(camera_names), stride, skeleton, keep_gaps)
+        return
     known = _calibration(cameras, found)
     if reference == "camera" and layout != "mono" and known is None:
         raise InputError(
             f"{found.root}: holds world poses ({layout}) and no calibration; put metadata.xml or "
             "camera-parameters.json there, name one with cameras=, or read with reference='world'"
         )
-    wanted = None if actions is None else set(actions)
     for clip in _READERS[layout](found.clips[layout], layout, tuple(subjects), wanted, tuple(camera_names), stride):
-        yield _posed(clip, layout, reference, known, tuple(camera_names), skeleton)
+        yield _posed(clip, layout, reference, known, tuple(camera_names), skeleton, keep_gaps=keep_gaps)
 
 
 def read_h36m(
@@ -570,6 +592,54 @@ def _json(
                 yield _Clip(subject, sequence, {"": array}, stride, f"{path}: {sequence}")
 
 
+def _listed(
+    paths: Sequence[Path],
+    subjects: tuple[str, ...],
+    actions: set[str] | None,
+    names: tuple[str, ...],
+    stride: int,
+    skeleton: str,
+    keep_gaps: bool,
+) -> Iterator[PoseSet]:
+    """The clips of pickled lists, which hold each camera's poses with what belongs to it, but not always all frames."""
+    there: set[str] = set()
+    chosen, given = 0, 0
+    for path in paths:
+        poses = read_file(path)
+        if poses.dataset != "h36m" or poses.subject is None or poses.sequence is None or poses.camera is None:
+            raise InputError(
+                f"{path}: is no list of Human3.6M's pictures with their subject, action and camera; read other files "
+                "with posebench.read"
+            )
+        assert poses.frame is not None
+        numbers = {str(i + 1): name for i, name in enumerate(CAMERAS)}
+        camera = np.array([numbers.get(name, "") for name in poses.camera.names])[poses.camera.codes]
+        poses = poses.replace(poses=_chosen(poses.poses, skeleton, str(path), keep_gaps), camera=camera, fps=FPS)
+        assert poses.subject is not None and poses.sequence is not None and poses.frame is not None
+        there.update(poses.subject.names)
+        taken, kept = np.isin(camera, names), poses.frame % stride == 0
+        for subject in subjects:
+            for code, sequence in enumerate(poses.sequence.names):
+                if not _taken(subject, sequence, subjects, actions):
+                    continue
+                rows = taken & (poses.sequence.codes == code) & (poses.subject.values == subject)
+                chosen += int(rows.sum())
+                given += int((rows & kept).sum())
+                if (rows & kept).any():
+                    yield poses[np.flatnonzero(rows & kept)]
+    lacking = [subject for subject in subjects if subject not in there]
+    if lacking:
+        raise InputError(
+            f"{paths[0]}: holds no poses of {', '.join(lacking)}, only of {', '.join(sorted(there))}; choose them with "
+            "subjects="
+        )
+    if chosen and not given:
+        raise InputError(
+            f"{paths[0]}: holds none of every {stride} frames; lists of the Integral line have frames drawn by chance, "
+            "so read them with stride=1"
+        )
+
+
 _READERS = {"mono": _cdf, "universal": _cdf, "world": _cdf, "h5": _h5, "npz": _npz, "json": _json}
 
 
@@ -597,9 +667,11 @@ def _posed(
     known: Mapping[str, Camera] | None,
     names: tuple[str, ...],
     skeleton: str,
+    *,
+    keep_gaps: bool,
 ) -> PoseSet:
     """A clip as a pose set, in the reference that was asked for."""
-    views = {name: _chosen(poses, skeleton, clip.source) for name, poses in clip.poses.items()}
+    views = {name: _chosen(poses, skeleton, clip.source, keep_gaps) for name, poses in clip.poses.items()}
     used: list[Camera] = []
     if reference == "camera" and known is not None:
         used = [_camera(known, clip.subject, name) for name in names]
@@ -632,12 +704,15 @@ def _posed(
     )
 
 
-def _chosen(poses: Floats, skeleton: str, source: str) -> Floats:
+def _chosen(poses: Floats, skeleton: str, source: str, keep_gaps: bool) -> Floats:
     """The joints of a skeleton, once it is certain that they are coordinates in mm."""
     with np.errstate(invalid="ignore"):
-        if not (np.abs(poses) < _FURTHEST).all():
-            frame = int(np.flatnonzero(~(np.abs(poses) < _FURTHEST).all(axis=(1, 2)))[0])
+        known = np.abs(poses) < _FURTHEST
+    if not known.all():
+        if not keep_gaps:
+            frame = int(np.flatnonzero(~known.all(axis=(1, 2)))[0])
             raise InputError(f"{source}: row {frame} holds a number that is no coordinate in mm; the file is damaged")
+        poses = np.where(known, poses, poses.dtype.type(np.nan))
     wanted, given = get_skeleton(skeleton), get_skeleton("h36m32" if poses.shape[1] == 32 else "h36m17")
     if poses.shape[1] == len(wanted):
         return poses
@@ -698,7 +773,11 @@ def _metadata(path: Path, source: str) -> dict[str, Camera]:
     if begin < 0 or end < begin:
         raise InputError(f"{source}: has no element w0 with the cameras, expected Human3.6M's metadata.xml")
     try:
-        numbers = np.array([float(word) for word in content[begin + 4 : end].strip(b" []\r\n\t").split()])
+        words = content[begin + 4 : end].strip(b" []\r\n\t").split()
+        numbers = np.array([float(word) for word in words])
+        # float() takes more than plain numbers, such as 1_000.
+        if not np.isfinite(numbers).all() or any(b"_" in word for word in words):
+            raise ValueError
     except ValueError:
         raise InputError(f"{source}: element w0 holds something other than numbers") from None
     expected = len(CAMERAS) * (_SUBJECTS_THERE * _ROTATIONS + _INTRINSICS)

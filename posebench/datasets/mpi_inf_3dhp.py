@@ -62,10 +62,12 @@ def iter_3dhp_train(
     universal: bool = False,
     stride: int = 1,
     skeleton: str = "3dhp17",
+    keep_gaps: bool = False,
 ) -> Iterator[PoseSet]:
     """One pose set per sequence, so that the training set need not fit into memory.
 
-    Parameters, errors and keys as in `read_3dhp_train`.
+    Parameters, errors and keys as in `read_3dhp_train`. With `keep_gaps`, joints that are not finite stay rather than
+    being refused.
     """
     known = tuple(dict.fromkeys(subject for subject, _ in SEQUENCES))
     _check_choices(subjects, known, cameras, stride, skeleton)
@@ -81,7 +83,7 @@ def iter_3dhp_train(
         if key not in found:
             raise InputError(f"{folder.joinpath(*key)}: has no annot.mat; choose others with subjects=, or {_GET}")
     for key in wanted:
-        yield _sequence(found[key], *key, tuple(cameras), universal, stride, skeleton)
+        yield _sequence(found[key], *key, tuple(cameras), universal, stride, skeleton, keep_gaps)
 
 
 def read_3dhp_train(
@@ -210,25 +212,33 @@ def _add(cameras: dict[str, Camera], fields: dict[str, list[str]], where: str) -
     """One camera out of its lines."""
 
     def numbers(word: str, count: int) -> npt.NDArray[np.float64]:
+        values = fields.get(word, ())
         try:
-            found = np.array([float(value) for value in fields.get(word, ())])
+            # float() takes more than plain numbers, such as 1_000.
+            found = np.array([float(value) for value in values if "_" not in value])
         except ValueError:
             found = np.zeros(0)
-        if len(found) != count:
+        if len(found) != count or len(values) != count or not np.isfinite(found).all():
             raise InputError(
                 f"{where}: the camera has no line {word!r} with {count} numbers; the file is cut off or damaged"
             )
         return found
 
-    name = f"Cam{int(numbers('name', 1)[0])}"
+    def whole(word: str, count: int, least: int) -> list[int]:
+        found = numbers(word, count)
+        if (found != np.rint(found)).any() or (found < least).any() or (found > 1e6).any():
+            raise InputError(f"{where}: the camera's {word} is {' '.join(fields[word])[:60]}, expected whole numbers")
+        return [int(value) for value in found]
+
+    name = f"Cam{whole('name', 1, 0)[0]}"
     if name in cameras:
         raise InputError(f"{where}: camera {name} stands twice")
-    width, height = numbers("size", 2)
+    width, height = whole("size", 2, 1)
     intrinsic, extrinsic = numbers("intrinsic", 16).reshape(4, 4), numbers("extrinsic", 16).reshape(4, 4)
     if np.any(numbers("radial", len(fields.get("radial", ())) or 1)):
         raise InputError(f"{where}: {name} has a radial distortion, which is not known to mean; the release's have 0")
     cameras[name] = Camera(
-        name, intrinsic[:3, :3], [], extrinsic[:3, :3], extrinsic[:3, 3], "mm", (int(width), int(height)),
+        name, intrinsic[:3, :3], [], extrinsic[:3, :3], extrinsic[:3, 3], "mm", (width, height),
         unit_stated=False, source=where.partition(": before")[0],
     )  # fmt: skip
 
@@ -250,7 +260,14 @@ def _check_choices(
 
 
 def _sequence(
-    folder: Path, subject: str, sequence: str, cameras: tuple[int, ...], universal: bool, stride: int, skeleton: str
+    folder: Path,
+    subject: str,
+    sequence: str,
+    cameras: tuple[int, ...],
+    universal: bool,
+    stride: int,
+    skeleton: str,
+    keep_gaps: bool,
 ) -> PoseSet:
     path = folder / "annot.mat"
     source = str(path)
@@ -266,7 +283,7 @@ def _sequence(
         numbers = children.saved(out, "frames.npy", (len(views[0]),), source)
     # Rows, not numbers: some sequences have annotations behind the end of their videos.
     kept = min(len(views[0]), -(-pictures // stride))
-    poses = np.concatenate([_poses(view[:kept], joints, source) for view in views])
+    poses = np.concatenate([_poses(view[:kept], joints, source, keep_gaps) for view in views])
     notes = []
     beyond = int(answer.get("frames") or 0) - pictures
     if beyond > 0:
@@ -300,9 +317,9 @@ def _sequence(
     )
 
 
-def _poses(rows: npt.NDArray[Any], joints: list[int], source: str) -> npt.NDArray[Any]:
+def _poses(rows: npt.NDArray[Any], joints: list[int], source: str, keep_gaps: bool) -> npt.NDArray[Any]:
     """Rows x1, y1, z1, x2, ... of 28 joints as (n, J, 3)."""
-    if not np.isfinite(rows).all():
+    if not keep_gaps and not np.isfinite(rows).all():
         row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
         raise InputError(f"{source}: row {row} lacks joints: it holds a number that is not finite")
     return np.ascontiguousarray(rows.reshape(len(rows), -1, 3)[:, joints])

@@ -27,7 +27,7 @@ from posebench.datasets.open4v.scene import Crop, box_of, crop_around
 from posebench.datasets.triangulation import Triangulated, triangulate, undistort_points
 from posebench.errors import InputError, MissingExtraError, UsageError
 from posebench.io import read, write
-from posebench.io.atomic import atomic_write
+from posebench.io.atomic import atomic_write, is_leftover, remove_leftovers
 from posebench.io.hashing import sha256_of
 from posebench.poses import PoseSet
 from posebench.skeletons import H36M17, get_skeleton
@@ -127,16 +127,19 @@ def read_detections(folder: Path, camera: str) -> dict[int, Floats]:
 
 
 def _people(path: Path) -> Floats:
-    from posebench.banks.store import read_bytes
+    from posebench.io.array_file import read_bytes
 
     joints = len(_BODY.joints)
     try:
         data = json.loads(read_bytes(path, _JSON_LIMIT))
         people = [person["pose_keypoints_2d"] for person in data["people"]]
-        numbers = np.array(people, np.float64).reshape(len(people), joints, 3)
+        found = np.array(people)
+        if found.dtype.kind not in "fiu":
+            raise ValueError
+        numbers = found.astype(np.float64).reshape(len(people), joints, 3)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         raise InputError(
             f"{path}: expected OpenPose's people, each with x, y and confidence of {joints} joints"
         ) from None
@@ -397,7 +400,9 @@ def prepare(
         raise UsageError(f"pixels is {pixels}, expected 16 to 2048")
     material = locate(folder)
     place = Path(out)
-    if place.exists() and not (place.is_dir() and {path.name for path in place.iterdir()} <= _OURS):
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place}: is a file; name a new folder, or an empty one")
+    if place.exists() and not {path.name for path in place.iterdir() if not is_leftover(path)} <= _OURS:
         raise InputError(f"{place}: holds other files; name a new folder, or an empty one")
     _check_videos(material)
     reference = reference_3d(material)
@@ -405,6 +410,10 @@ def prepare(
     facts = statistics(reference, own, trc_names(material.trc))
     facts["videos"] = _fits(material)
     parts = []
+    if place.exists():
+        # What an earlier call made is no longer whole, and what it left when it was killed must not count.
+        (place / catalog.SUMS).unlink(missing_ok=True)
+        remove_leftovers(place)
     for view, name in enumerate(reference.cameras):
         parts.append(_cut_camera(material, reference, view, name, place, pixels))
     views = joined(parts)
@@ -538,7 +547,7 @@ def save_picture(picture: npt.NDArray[np.uint8], path: Path) -> None:
 
 
 def _write_labels(views: Views, place: Path) -> None:
-    from posebench.banks.store import write_arrays
+    from posebench.io.array_file import write_arrays
 
     assert views.poses is not None
     (place / "labels").mkdir(exist_ok=True)

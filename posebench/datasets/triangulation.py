@@ -85,13 +85,7 @@ def triangulate(
     >>> triangulate(seen, np.ones((2, 1)), rig).points.round(6).tolist()
     [[10.0, 20.0, 2000.0]]
     """
-    seen, w = np.asarray(pixels, np.float64), np.asarray(weights, np.float64)
-    if seen.ndim != 3 or seen.shape != (len(cameras), *w.shape[1:], 2) or w.shape != seen.shape[:2]:
-        raise UsageError(
-            f"pixels have shape {seen.shape} and weights {w.shape}, expected (V, N, 2) and (V, N) for {len(cameras)} "
-            "cameras"
-        )
-    seen = np.where(w[..., None] > 0, seen, 0.0)
+    seen, w = _checked(pixels, weights, cameras)
     points = _solve(seen, w, cameras)
     worst = _worst(points, seen, w, cameras)
     doubtful = (worst > max_error) & ((w > 0).sum(0) >= 3)
@@ -146,20 +140,64 @@ def _rays(flat: Floats) -> Floats:
     return np.concatenate([flat, np.ones((*flat.shape[:-1], 1))], axis=-1)
 
 
-def _solve(pixels: Floats, weights: Floats, cameras: Sequence[Camera]) -> Floats:
-    """The linear solution, refined; NaN where fewer than two views see a point."""
+def triangulate_linear(pixels: npt.ArrayLike, weights: npt.ArrayLike, cameras: Sequence[Camera]) -> Floats:
+    """Points (N, 3) by the direct linear transform; NaN where fewer than two views see a point.
+
+    Parameters
+    ----------
+    pixels : array, (V, N, 2)
+        Undistorted, in px; anything where the weight is 0.
+    weights : array, (V, N)
+        Of the equations, from 0.
+    cameras : sequence of Camera
+        V of them, in one unit.
+
+    Raises
+    ------
+    UsageError
+        If shapes do not fit.
+
+    References
+    ----------
+    R. Hartley, A. Zisserman: Multiple View Geometry, section 12.2.
+
+    Examples
+    --------
+    >>> K = [[1000, 0, 500], [0, 1000, 500], [0, 0, 1]]
+    >>> rig = [Camera(name, K, [], np.eye(3), [x, 0, 0], "mm") for name, x in (("left", 100), ("right", -100))]
+    >>> point = np.array([[10.0, 20.0, 2000.0]])
+    >>> triangulate_linear([camera.project(point) for camera in rig], np.ones((2, 1)), rig).round(6).tolist()
+    [[10.0, 20.0, 2000.0]]
+    """
+    seen, w = _checked(pixels, weights, cameras)
     # A length of the scene, so that the four unknowns are of one size.
     scale = max(float(np.median([np.linalg.norm(camera.t) for camera in cameras])), 1e-12)
     rows = []
     for view, camera in enumerate(cameras):
-        rays = (pixels[view] - camera.K[:2, 2]) @ np.linalg.inv(camera.K[:2, :2]).T
+        rays = (seen[view] - camera.K[:2, 2]) @ np.linalg.inv(camera.K[:2, :2]).T
         projection = np.column_stack([camera.R, camera.t / scale])
-        rows.append(weights[view][:, None, None] * (rays[..., None] * projection[2] - projection[:2]))
+        rows.append(w[view][:, None, None] * (rays[..., None] * projection[2] - projection[:2]))
     solution = np.linalg.svd(np.concatenate(rows, axis=1))[2][:, -1]
     with np.errstate(all="ignore"):
         points = np.asarray(scale * solution[:, :3] / solution[:, 3:])
-    points[((weights > 0).sum(0) < 2) | ~np.isfinite(points).all(-1)] = np.nan
-    return _refine(points, pixels, weights, cameras)
+    points[((w > 0).sum(0) < 2) | ~np.isfinite(points).all(-1)] = np.nan
+    return points
+
+
+def _checked(pixels: npt.ArrayLike, weights: npt.ArrayLike, cameras: Sequence[Camera]) -> tuple[Floats, Floats]:
+    """Pixels (V, N, 2), zero where a view does not see a point, and weights (V, N)."""
+    seen, w = np.asarray(pixels, np.float64), np.asarray(weights, np.float64)
+    if seen.ndim != 3 or seen.shape != (len(cameras), *w.shape[1:], 2) or w.shape != seen.shape[:2]:
+        raise UsageError(
+            f"pixels have shape {seen.shape} and weights {w.shape}, expected (V, N, 2) and (V, N) for {len(cameras)} "
+            "cameras"
+        )
+    return np.where(w[..., None] > 0, seen, 0.0), w
+
+
+def _solve(pixels: Floats, weights: Floats, cameras: Sequence[Camera]) -> Floats:
+    """The linear solution, refined; NaN where fewer than two views see a point."""
+    return _refine(triangulate_linear(pixels, weights, cameras), pixels, weights, cameras)
 
 
 def _refine(points: Floats, pixels: Floats, weights: Floats, cameras: Sequence[Camera]) -> Floats:
@@ -211,4 +249,4 @@ def _worst(points: Floats, pixels: Floats, weights: Floats, cameras: Sequence[Ca
     return np.asarray(np.where(np.isfinite(points).all(-1), np.where(weights > 0, errors, 0.0).max(0), np.inf))
 
 
-__all__ = ["Triangulated", "pinhole", "triangulate", "undistort_points"]
+__all__ = ["Triangulated", "pinhole", "triangulate", "triangulate_linear", "undistort_points"]

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.cameras import Camera
+from posebench.datasets.footage import read_picture
 from posebench.datasets.open4v.labels import SIZE_LIMIT, Views, read_labels
-from posebench.errors import InputError, MissingExtraError, UsageError
+from posebench.errors import InputError, UsageError
 from posebench.io.atomic import atomic_write
 from posebench.poses import PoseSet
 
@@ -30,8 +31,6 @@ Texts = npt.NDArray[np.str_]
 Picture = npt.NDArray[np.uint8]
 
 INDEX = "views"
-#: Sides of a picture in px that are still decoded.
-_LARGEST = 8192
 _INDEX: dict[str, tuple[int, ...]] = {"image": (), "sequence": (), "camera": (), "frame": (), "intrinsics": (3, 3)}
 _EXTRINSICS: dict[str, tuple[int, ...]] = {"R": (3, 3), "t": (3,)}
 
@@ -51,8 +50,8 @@ class MultiViewSet:
     ----------
     subject, action, sequence, camera : (N,) str
     frame : (N,) int
-    intrinsics : (N, 3, 3)
-        Of the pictures, in px.
+    intrinsics, camera_intrinsics : (N, 3, 3)
+        Of the pictures, and of the cameras' whole pictures, in px.
     joints : (N, 17, 2)
         In px of the pictures; NaN where they are unknown.
     visible : (N, 17) bool
@@ -68,11 +67,12 @@ class MultiViewSet:
     def __init__(self, folder: str | os.PathLike[str], split: str) -> None:
         self.folder, self.split = Path(folder), split
         views = read_labels(folder, split)
-        _check_names(views.image, self.folder / "labels" / f"{split}.views.npz")
+        check_names(views.image, self.folder / "labels" / f"{split}.views.npz")
         self._views = views
         self.subject, self.action = views.subject, views.action
         self.sequence, self.camera, self.frame = views.sequence, views.camera, views.frame
-        self.intrinsics, self.joints, self.visible, self.box = views.intrinsics, views.joints, views.visible, views.box
+        self.intrinsics, self.camera_intrinsics = views.intrinsics, views.camera_intrinsics
+        self.joints, self.visible, self.box = views.joints, views.visible, views.box
 
     def __len__(self) -> int:
         return len(self._views)
@@ -257,7 +257,7 @@ def open_unlabelled(folder: str | os.PathLike[str], split: str, *, with_extrinsi
     InputError
         If there is no index, or it is damaged; the message says how to make one.
     """
-    from posebench.banks.store import read_arrays
+    from posebench.io.array_file import read_arrays
 
     place = Path(folder)
     path = place / INDEX / f"{split}.npz"
@@ -268,7 +268,7 @@ def open_unlabelled(folder: str | os.PathLike[str], split: str, *, with_extrinsi
         )
     arrays = read_arrays(path, _INDEX, SIZE_LIMIT)
     n = _check(arrays, _INDEX, path)
-    _check_names(arrays["image"], path)
+    check_names(arrays["image"], path)
     R = t = None
     if with_extrinsics:
         beside = place / INDEX / f"{split}.extrinsics.npz"
@@ -305,7 +305,7 @@ def strip_labels(folder: str | os.PathLike[str], out: str | os.PathLike[str]) ->
     InputError
         If there are no labels, they are damaged, or the index cannot be written.
     """
-    from posebench.banks.store import write_arrays
+    from posebench.io.array_file import write_arrays
 
     place, target = Path(folder), Path(out) / INDEX
     splits = sorted(path.name.removesuffix(".views.npz") for path in (place / "labels").glob("*.views.npz"))
@@ -318,7 +318,7 @@ def strip_labels(folder: str | os.PathLike[str], out: str | os.PathLike[str]) ->
     counts = {}
     for split in splits:
         views = read_labels(place, split)
-        _check_names(views.image, place / "labels" / f"{split}.views.npz")
+        check_names(views.image, place / "labels" / f"{split}.views.npz")
         index = {
             "image": views.image,
             "sequence": _sequences(views),
@@ -403,8 +403,14 @@ def _check(arrays: dict[str, npt.NDArray[Any]], shapes: dict[str, tuple[int, ...
     return n
 
 
-def _check_names(names: Texts, path: Path) -> None:
-    """Refuse an index that leads out of its folder."""
+def check_names(names: Texts, path: Path) -> None:
+    """Refuse names of pictures that lead out of their folder.
+
+    Raises
+    ------
+    InputError
+        If one does; `path` is the file that names it.
+    """
     for name in names.tolist():
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name or not name:
@@ -412,22 +418,7 @@ def _check_names(names: Texts, path: Path) -> None:
 
 
 def _image(folder: Path, names: Texts, index: int) -> Picture:
-    try:
-        import PIL.Image
-    except ImportError:
-        raise MissingExtraError("reading pictures", "Pillow", "data") from None
-    path = folder / str(names[_row(index, len(names))])
-    try:
-        with PIL.Image.open(path, formats=("JPEG", "PNG")) as file:
-            if max(file.size) > _LARGEST:
-                raise InputError(f"{path}: has {file.size[0]} × {file.size[1]} px, at most {_LARGEST} are decoded")
-            return np.array(file.convert("RGB"))
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: is missing") from None
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: is no whole picture: {error}") from None
+    return read_picture(folder / str(names[_row(index, len(names))]))
 
 
-__all__ = ["MultiViewSet", "UnlabelledView", "open_unlabelled", "strip_labels"]
+__all__ = ["MultiViewSet", "UnlabelledView", "check_names", "open_unlabelled", "strip_labels"]

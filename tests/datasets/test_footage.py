@@ -133,7 +133,7 @@ def test_a_video_that_ends_before_its_header_says_is_refused(tmp_path) -> None:
     path.write_bytes(
         content[: start + 40] + bytes(content.index(b"moov") - start - 44) + content[content.index(b"moov") - 4 :]
     )
-    with pytest.raises(InputError, match=r"a.mp4: (ends after \d frames|cannot be decoded)"):
+    with pytest.raises(InputError, match=r"a.mp4: (ends after \d frames|cannot be decoded|frame \d is damaged)"):
         list(read_video(path))
 
 

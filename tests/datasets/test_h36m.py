@@ -1,8 +1,9 @@
-"""Human3.6M in its six layouts: small files of the same names and structure, as the release and others write them."""
+"""Human3.6M in its seven layouts: small files of the same names and structure, as the release and others write them."""
 
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from posebench.errors import InputError, MissingExtraError, UsageError
 from posebench.io import child
 from posebench.protocols import get_protocol
 from tests.support.forking import forking
+from tests.support.layouts import integral_list, standing, toolbox_list
 
 cdfwrite = pytest.importorskip("cdflib.cdfwrite")
 
@@ -272,6 +274,60 @@ def test_an_h5_file_without_positions_says_what_it_has(tmp_path):
         file["other"] = np.zeros((96, 3))
     with pytest.raises(InputError, match=r"has no dataset '3D_positions'; .*other"):
         read_h36m(tmp_path, subjects=["S9"], reference="world")
+
+
+# Pickled lists
+
+
+def toolbox(path, keys, seed=0):
+    """A list of H36M-Toolbox with these rows; its poses in mm."""
+    held = 1000 * standing(len(keys), seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(toolbox_list(held, keys, (np.eye(3), np.zeros(3)))))
+    return held
+
+
+def test_pickled_lists_of_a_folder_give_the_clips_of_all_cameras(tmp_path):
+    toolbox(tmp_path / "annot/h36m_train.pkl", [(1, 2, 1, 0, 1)])
+    rows = [(9, 5, 2, camera, picture) for camera in range(4) for picture in (1, 2, 65)] + [(11, 14, 1, 2, 1)]
+    held = toolbox(tmp_path / "annot/h36m_validation.pkl", rows)
+    found = locate_h36m(tmp_path)
+    assert found.missing == ()
+    assert "  pkl: h36m_train.pkl, h36m_validation.pkl" in found.report.splitlines()
+    poses = read_h36m(found, subjects=["S9", "S11"])
+    np.testing.assert_array_equal(poses.poses, held[[0, 2, 3, 5, 6, 8, 9, 11, 12]])
+    assert poses.camera.values.tolist() == [name for name in CAMERAS for _ in range(2)] + [CAMERAS[2]]
+    assert poses.frame.tolist() == [0, 64] * 4 + [0]
+    assert poses.sequence.names == ("Greeting subact 2", "Walking subact 1")
+    assert (poses.unit, poses.reference, poses.fps, poses.dataset) == ("mm", "camera", 50, "h36m")
+    assert damaged_h36m(poses).tolist() == [True] * 8 + [False]
+    one = read_h36m(found, subjects=["S9"], camera_names=[CAMERAS[3]], stride=1)
+    np.testing.assert_array_equal(one.poses, held[9:12])
+    assert read_h36m(found, subjects=["S11"], actions=["Walking"]).action.values.tolist() == ["Walking"]
+
+
+def test_a_list_of_frames_drawn_by_chance_is_read_by_its_path_with_every_frame(tmp_path):
+    held = 1000 * standing(2)
+    names = [f"s_11_act_02_subact_01_ca_02_{number:06d}.jpg" for number in (8, 99)]
+    path = tmp_path / "HM36_valid_w256xh256_keypoint_db_sample40.pkl"
+    path.write_bytes(pickle.dumps(integral_list(held, names)))
+    poses = read_h36m(path, subjects=["S11"], stride=1)
+    np.testing.assert_array_equal(poses.poses, held)
+    assert (poses.frame.tolist(), poses.camera.names) == ([7, 98], (CAMERAS[1],))
+    with pytest.raises(InputError, match=r"holds none of every 64 frames; .* so read them with stride=1"):
+        read_h36m(path, subjects=["S11"])
+    with pytest.raises(InputError, match="holds no poses of S9, only of S11; choose them with subjects="):
+        read_h36m(path, subjects=["S9", "S11"], stride=1)
+    with pytest.raises(InputError, match="holds 17 joints, so h36m32 cannot be read; ask for h36m17"):
+        read_h36m(path, subjects=["S11"], skeleton="h36m32")
+    with pytest.raises(InputError, match="has no poses in the reference world"):
+        read_h36m(path, subjects=["S11"], reference="world")
+
+
+def test_a_pickle_of_something_else_is_no_list(tmp_path):
+    (tmp_path / "h36m_train.pkl").write_bytes(pickle.dumps({"poses": np.zeros((2, 17, 3))}))
+    with pytest.raises(InputError, match=r"is no list of Human3\.6M's pictures with their subject, action and camera"):
+        read_h36m(tmp_path, subjects=["S1"])
 
 
 # Damaged clips

@@ -43,6 +43,7 @@ _SOURCES = {
         "attribution": "",
     },
 }
+#: Packages whose versions decide bytes of pictures or labels.
 _PACKAGES = ("anny", "moderngl", "numpy", "pillow", "scikit-image", "torch")
 
 
@@ -76,6 +77,7 @@ def card_of(
     clips: Sequence[Clip],
     counts: Mapping[str, Mapping[str, int]],
     hashes: Mapping[str, str],
+    versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """The card, as plain data.
 
@@ -88,7 +90,11 @@ def card_of(
         Split -> subject -> number of pictures.
     hashes : mapping
         File, relative to the folder -> its SHA-256.
+    versions : mapping
+        What it was made with, as `versions_of` says.
     """
+    from posebench import __version__
+
     splits = {}
     for name in recipe["splits"]:
         split = SPLITS[name]
@@ -127,7 +133,7 @@ def card_of(
         },
         "file_list_sha256": file_list_sha256(hashes),
         "labels_sha256": dict(sorted(labels.items())),
-        "versions": _versions(),
+        "versions": {"posebench": __version__, "python": platform.python_version(), **versions},
     }
 
 
@@ -172,16 +178,21 @@ def _backgrounds(splits: Sequence[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _versions() -> dict[str, str]:
-    from posebench import __version__
+def versions_of(opengl: str) -> dict[str, str]:
+    """The versions of everything outside posebench that decides bytes, of which one data set must have one each.
 
-    found = {"posebench": __version__, "python": platform.python_version()}
+    Parameters
+    ----------
+    opengl : str
+        What draws, as `renderer.opengl_version` says.
+    """
+    found = {}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
-    return found
+    return {**found, "opengl": opengl}
 
 
 def sums_text(hashes: Mapping[str, str]) -> str:
@@ -212,4 +223,5 @@ __all__ = [
     "recipe_of",
     "sources_of",
     "sums_text",
+    "versions_of",
 ]

@@ -170,7 +170,7 @@ def write_labels(views: Views, folder: Path, split: str, *, dataset: str, fps: f
     InputError
         If they cannot be written.
     """
-    from posebench.banks.store import write_arrays
+    from posebench.io.array_file import write_arrays
 
     written = []
     if views.poses is not None:
@@ -197,7 +197,7 @@ def read_labels(folder: str | os.PathLike[str], split: str) -> Views:
     InputError
         If a file is missing or damaged, or if the two do not belong together.
     """
-    from posebench.banks.store import read_arrays
+    from posebench.io.array_file import read_arrays
 
     path = Path(folder) / "labels" / f"{split}.views.npz"
     arrays = read_arrays(path, _SHAPES, SIZE_LIMIT)
@@ -240,7 +240,7 @@ def write_part(views: Views, hashes: Sequence[str], path: Path) -> None:
     InputError
         If they cannot be written.
     """
-    from posebench.banks.store import write_arrays
+    from posebench.io.array_file import write_arrays
 
     with atomic_write(path) as handle:
         write_arrays(handle, {**views.arrays(), "sha256": np.array(hashes)})
@@ -254,7 +254,7 @@ def read_part(path: Path, *, labels_3d: bool) -> tuple[Views, list[str]]:
     InputError
         If the file is damaged or not of this kind.
     """
-    from posebench.banks.store import read_arrays
+    from posebench.io.array_file import read_arrays
 
     shapes = {**_SHAPES, **(_LABELS_3D if labels_3d else {})}
     arrays = read_arrays(path, [*shapes, "sha256"], SIZE_LIMIT)

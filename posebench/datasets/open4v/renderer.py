@@ -155,6 +155,21 @@ def open_context() -> Any:
         ) from None
 
 
+def opengl_version() -> str:
+    """What draws here, such as ``llvmpipe (LLVM 15.0.6, 256 bits), 4.5 (Core Profile) Mesa 22.3.6``.
+
+    Raises
+    ------
+    MissingExtraError, InputError
+        As `open_context`.
+    """
+    context = open_context()
+    try:
+        return f"{context.info['GL_RENDERER']}, {context.info['GL_VERSION']}"
+    finally:
+        context.release()
+
+
 class Renderer:
     """Draws one body after the other, in squares of one size.
 
