@@ -31,7 +31,7 @@ class Match:
     #: Predictions that were left out, since there is no ground truth for them.
     extra: int = 0
 
-    def chunk(self, rows: slice) -> slice | Codes:
+    def chunk(self, rows: slice | Codes) -> slice | Codes:
         """What to index the prediction with for these ground-truth rows."""
         return rows if self.pred_rows is None else self.pred_rows[rows]
 

@@ -8,6 +8,7 @@ or per group, is taken from the merged sums at the end.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 
@@ -16,10 +17,13 @@ import numpy.typing as npt
 
 from posebench.kernels import PoseFlag
 from posebench.metrics.clusters import ClusterState
-from posebench.metrics.fields import ACROSS_FRAMES, Floats, Setup, error_fields, in_mm, reduce_metric
+from posebench.metrics.fields import ACROSS_FRAMES, Floats, Setup, error_fields, field_key, in_mm, reduce_metric
 from posebench.metrics.motion import MotionState, error_vectors
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.metrics.structure import SpreadState
+
+#: What is told the values (n,) of a metric, and the items (n, K) that they come from.
+Keep = Callable[[Metric, Floats, Floats], None]
 
 
 @dataclass
@@ -55,8 +59,12 @@ class Tally:
         valid: npt.NDArray[np.bool_] | None,
         cells: npt.NDArray[np.int64],
         frames: npt.NDArray[np.int64] | None,
+        keep: Keep | None = None,
     ) -> npt.NDArray[np.uint16]:
-        """Add poses (N, J, 3), each of a cell numbered from 0; returns their flags, to be judged by the caller."""
+        """Add poses (N, J, 3), each of a cell numbered from 0; returns their flags, to be judged by the caller.
+
+        `keep` is called with each metric that has values per pose.
+        """
         plan = self.setup.clusters
         assigned = None if plan is None else plan.assign(pred, gt, valid)
         fields, flags = error_fields(self.metrics, pred, gt, valid, self.setup, assigned)
@@ -69,6 +77,9 @@ class Tally:
             columns = self.setup.columns(metric)
             reduce_metric(metric, fields, flags, cells, values, cell_sums, self.items[m], columns)
             self.sums[:, m] += cell_sums
+            if keep is not None:
+                items = fields[field_key(metric)]
+                keep(metric, values, items if columns is None else items[:, list(columns)])
         self._count(flags, valid)
         if self.clusters is not None and assigned is not None:
             self.clusters.update(assigned, cells, (flags & int(PoseFlag.UNSCORABLE)) == 0)

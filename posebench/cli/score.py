@@ -71,6 +71,14 @@ def score(
     allow_extra: Annotated[
         bool, typer.Option("--allow-extra", help="Leave out predictions for which there is no ground truth.")
     ] = False,
+    frames: Annotated[
+        bool | None,
+        typer.Option(
+            "--frames/--no-frames",
+            help="Write values per frame beside a .json result: run.frames.npz beside run.json.  [default: frames]",
+            show_default=False,
+        ),
+    ] = None,
     fail_over: Annotated[
         list[str] | None,
         typer.Option("--fail-over", help="Exit 1 if an error is larger, as in MPJPE=60.", show_default=False),
@@ -84,20 +92,24 @@ def score(
 
     Example: posebench score --pred pred.npz --gt gt.npz --by action -o result.json
     """
+    from posebench.frames import frames_path
     from posebench.metrics import resolve
     from posebench.protocols import get_protocol
     from posebench.report.render import kind_of, print_report
 
     groups = tuple(dict.fromkeys(word.strip() for text in by or () for word in text.split(",") if word.strip()))
     outputs = tuple(output or ())
-    for path in outputs:
-        kind_of(path)
+    results = [path for path in outputs if kind_of(path) == "json"]
+    beside = [] if frames is False or protocol == "all" else [frames_path(path) for path in results]
+    for path in (*outputs, *beside):
         refuse_unwritable(path, (pred, gt))
+    if frames and not results:
+        raise UsageError("--frames needs a result that the values can lie beside: add -o NAME.json")
     gates = [_gate(text, over=True) for text in fail_over or ()] + [
         _gate(text, over=False) for text in fail_under or ()
     ]
     if protocol == "all":
-        _refuse_with_all(metric=metric, bank=bank, by=by, fail_over=fail_over, fail_under=fail_under)
+        _refuse_with_all(metric=metric, bank=bank, by=by, frames=frames, fail_over=fail_over, fail_under=fail_under)
     chosen = get_protocol("standard" if protocol == "all" else protocol)
     metrics = None if metric is None else [resolve(name) for name in metric]
     asked = {m.key for m in (map(resolve, chosen.metrics) if metrics is None else metrics)}
@@ -128,6 +140,7 @@ def score(
             banks=bank or (),
             allow_missing=allow_missing,
             allow_extra=allow_extra,
+            frames=bool(beside),
             progress=progress,
         )
     _say_notes(report.notes)
@@ -135,6 +148,9 @@ def score(
     print_report(report, groups)
     for path in outputs:
         report.save(path, by=groups)
+    for path in beside:
+        assert report.frames is not None
+        report.frames.save(path)
     _judge(report, gates)
 
 

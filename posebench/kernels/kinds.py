@@ -17,6 +17,11 @@ class ReductionKind(IntEnum):
     AREA_TRAPEZOID = 7  # trapezoidal mean over thresholds of SHARE_UP_TO
     POSE_AREA = 6  # max(0, threshold - worst item): area under "worst error < t" for t from 0 to threshold
 
+    @property
+    def of_one_item(self) -> bool:
+        """Whether a pose's value is one item's, not a mean over items."""
+        return self in (ReductionKind.WORST, ReductionKind.POSE_AREA)
+
 
 #: Columns of a cell's sums: sum of pose values, number of poses, sum of item values, number of items.
 POSE_SUM, POSE_COUNT, ITEM_SUM, ITEM_COUNT = range(4)

@@ -101,11 +101,11 @@ def _record(
 ) -> list[str | float | bool | None]:
     low, high = ci95 or (None, None)
     return [
-        _safe(group),
-        _safe(key),
-        _safe(metric.name),
+        safe_name(group),
+        safe_name(key),
+        safe_name(metric.name),
         finite(value, metric.name),
-        _safe(metric.unit),
+        safe_name(metric.unit),
         metric.higher_is_better,
         n,
         finite(low, metric.name),
@@ -114,7 +114,7 @@ def _record(
     ]
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """A name that no spreadsheet computes and no terminal obeys."""
     return ("'" if re.match(rf"\s*[{_FORMULA}]|[\t\r\n]", name) else "") + clean(name, None)
 

@@ -11,9 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from posebench.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from posebench.frames import FrameTable
 
 SCHEMA = "posebench.result/1"
 
@@ -83,6 +86,8 @@ class Report:
     groups: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
     #: Per PSS metric an array (k, k + 1), see `confusion`.
     confusions: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    #: Values per frame, where `score` was asked for them; saved beside the result, not in it.
+    frames: FrameTable | None = field(default=None, repr=False, compare=False)
     available_groups: tuple[str, ...] = field(default=(), compare=False)
     #: Groups that the protocol shows unless others are asked for.
     default_groups: tuple[str, ...] = field(default=(), compare=False)

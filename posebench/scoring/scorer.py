@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ import numpy.typing as npt
 
 from posebench import __version__
 from posebench.errors import InputError, UsageError
-from posebench.kernels import map_chunks
-from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM, ReductionKind
+from posebench.frames import FrameTable, origin_of
+from posebench.kernels import PoseFlag, map_chunks
+from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM
 from posebench.matching import Match
 from posebench.metrics.evaluate import (
     Poses,
@@ -29,8 +31,8 @@ from posebench.metrics.evaluate import (
     refuse_non_finite,
     unit_factor,
 )
-from posebench.metrics.fields import Setup
-from posebench.metrics.motion import time_factor
+from posebench.metrics.fields import Setup, in_mm
+from posebench.metrics.motion import error_vectors, time_factor
 from posebench.metrics.registry import FieldKind, Metric, Needs, resolve
 from posebench.poses import TEXT_KEYS, PoseSet
 from posebench.protocols import Protocol, get_protocol
@@ -38,7 +40,10 @@ from posebench.protocols.selection import same_subject
 from posebench.report import Coverage, MetricValue, Report
 from posebench.scoring.bindings import Bindings
 from posebench.scoring.fitness import fitting_metrics, is_absolute
-from posebench.scoring.sides import Cell, Pair, Sides
+from posebench.scoring.intervals import WIDTHS, report_intervals
+from posebench.scoring.recording import MOTION, Recorder, record_motion
+from posebench.scoring.sides import Cell, Pair, Rows, Sides
+from posebench.statistics import Interval
 from posebench.tally import Tally
 
 if TYPE_CHECKING:
@@ -57,6 +62,7 @@ def score(
     banks: Sequence[str | Path | ClusterBank] = (),
     allow_missing: bool = False,
     allow_extra: bool = False,
+    frames: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Score predictions against ground truth under a protocol.
@@ -79,6 +85,8 @@ def score(
         distances are marked incomplete.
     allow_extra : bool
         Leave out predictions for which there is no ground truth, with a note that counts them.
+    frames : bool
+        Keep the values per frame: `report.frames`, a `FrameTable` that can be saved beside the result.
     progress : callable, optional
         Called with the number of poses done since the last call.
 
@@ -106,10 +114,13 @@ def score(
         sides = [load(pred, "pred"), load(gt, "gt")]
         hashes = [background.submit(_sha256, side.path if isinstance(side, PoseSet) else None) for side in sides]
         prepared = scorer.prepare(Sides(*sides, allow_missing=allow_missing, allow_extra=allow_extra, whole=True))
+        if frames:
+            prepared.record()
         run([prepared], progress)
         prepared.commit()
         report = scorer.report()
         report.inputs = inputs(sides, hashes)
+        report.frames = prepared.frames(report)
     return report
 
 
@@ -262,6 +273,7 @@ class Scorer:
         self._refuse_gaps(tally)
         rows = np.arange(len(self._cells))
         incomplete = tally.counts["missing"] > 0
+        ends, remarks = self._intervals(tally)
         metrics = {}
         for m, metric in enumerate(tally.metrics):
             metrics[metric.key] = MetricValue(
@@ -270,6 +282,7 @@ class Scorer:
                 metric.unit,
                 metric.family.higher_is_better,
                 self._count(m, rows),
+                ends[m],
                 incomplete=incomplete and metric.is_distance,
             )
         counts = tally.counts
@@ -290,7 +303,10 @@ class Scorer:
             self._protocol_record(),
             banks=self._bindings.records(tally.metrics),
             environment=_environment(),
-            notes=[*self._notes, *self._selected(coverage), *_remarks(coverage), *self._remarks_on_clusters(tally)],
+            notes=[
+                *(*self._notes, *self._selected(coverage), *_remarks(coverage)),
+                *(*self._remarks_on_clusters(tally), *remarks),
+            ],
             available_groups=(*available_groups(self.protocol, self._keys), *_cluster_groups(tally)),
             default_groups=tuple(g for g in self.protocol.by if g in available_groups(self.protocol, self._keys)),
             _grouper=self._group,
@@ -419,10 +435,9 @@ class Scorer:
         pooling = self.protocol.pooling
         if pooling in ("action", "subject", "sequence"):
             names = list(self._cells)
-            width = {"action": slice(1, 2), "subject": slice(0, 1), "sequence": slice(0, 3)}[pooling]
             groups: dict[Cell, list[int]] = {}
             for row in rows.tolist():
-                groups.setdefault(names[row][width], []).append(row)
+                groups.setdefault(names[row][WIDTHS[pooling]], []).append(row)
             values = [self._pooled(tally, m, np.array(members), joint=False) for members in groups.values()]
         else:
             values = [self._pooled(tally, m, rows, joint=pooling == "joint")]
@@ -439,14 +454,25 @@ class Scorer:
             value = tally.spread.value(rows)
             return value if np.isfinite(value) else None
         sums = tally.cell_sums(m)[rows].sum(0)
-        by_item = joint and metric.reduction.kind not in (ReductionKind.WORST, ReductionKind.POSE_AREA)
+        by_item = joint and not metric.reduction.kind.of_one_item
         total, count = (sums[ITEM_SUM], sums[ITEM_COUNT]) if by_item else (sums[POSE_SUM], sums[POSE_COUNT])
-        if not count:
-            return None
-        factor = 1.0
-        if metric.field in (FieldKind.VELOCITY, FieldKind.ACCELERATION):
-            factor = time_factor(metric, self._fps)
-        return float(total / count) * factor
+        return float(total / count) * self._factor(metric) if count else None
+
+    def _factor(self, metric: Metric) -> float:
+        """From the unit of the sums to that of the metric."""
+        return time_factor(metric, self._fps) if metric.field in MOTION else 1.0
+
+    def _intervals(self, tally: Tally) -> tuple[list[Interval | None], list[str]]:
+        """The 95 % interval of each metric, and what is to be said of them."""
+        joint = self.protocol.pooling == "joint"
+        by_item = [joint and not metric.reduction.kind.of_one_item for metric in tally.metrics]
+        found, remarks = report_intervals(tally, list(self._cells), self.protocol.pooling, by_item)
+        ends: list[Interval | None] = []
+        for metric, interval in zip(tally.metrics, found, strict=True):
+            least, most = metric.family.range
+            factor = self._factor(metric)
+            ends.append(interval and (_at_least(interval[0] * factor, least), _at_most(interval[1] * factor, most)))
+        return ends, remarks
 
     def _count(self, m: int, rows: npt.NDArray[np.int64]) -> int:
         tally = self._tally
@@ -553,6 +579,41 @@ class Prepared:
     notes: list[str]
     #: Whether the ground truth's root is taken off an absolute prediction.
     minus_gt_root: bool = False
+    #: Keeps values per frame, where they are asked for.
+    recorder: Recorder | None = None
+    _scorable: npt.NDArray[np.bool_] | None = None
+
+    def record(self) -> None:
+        """Keep the values per frame of what `run` adds."""
+        n, pooling = len(self.pair.frames), self.scorer.protocol.pooling
+        self.recorder = Recorder(self.tally.metrics, n, joint_pooling=pooling == "joint")
+        if self.recorder.motion:
+            self._scorable = np.zeros(n, np.bool_)
+
+    def frames(self, report: Report) -> FrameTable | None:
+        """The values per frame that were kept, as those of this report."""
+        if self.recorder is None:
+            return None
+        gt, fps = self.pair.gt, self.pair.gt.fps or self.pair.pred.fps
+        record_motion(self.recorder, self.pair, self._error_vectors, fps)
+        return self.recorder.table(gt, self.pair.frames.gt_rows, origin_of(report, gt.dataset))
+
+    def _poses(self, rows: Rows) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+        """Prediction, ground truth and its mask of some of the poses that are scored."""
+        pred, gt, frames = self.pair.pred, self.pair.gt, self.pair.frames
+        of_gt = frames.gt_chunk(rows)
+        taken, true = pred.take(frames.pred_chunk(rows)), gt.poses[of_gt]
+        if self.minus_gt_root:
+            assert self.setup.gt_root is not None
+            unit = self.setup.gt_unit / self.setup.pred_unit
+            taken = taken - true[:, [self.setup.gt_root]].astype(np.float64) * unit
+        return taken, true, None if gt.valid is None else gt.valid[of_gt]
+
+    def _error_vectors(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """What motion metrics take the differences of."""
+        assert self._scorable is not None
+        p, g, known = in_mm(*self._poses(rows), self.setup)
+        return error_vectors(p, g, known & self._scorable[rows, None], self.setup)
 
     def add(self, rows: slice) -> tuple[Tally, npt.NDArray[np.int64]]:
         """The tally of some of the poses, and the cells that its cells are."""
@@ -560,14 +621,11 @@ class Prepared:
         present, local = np.unique(frames.cells[rows], return_inverse=True)
         tally = Tally(self.tally.metrics, self.setup)
         of_gt, of_pred = frames.gt_chunk(rows), frames.pred_chunk(rows)
-        valid = None if gt.valid is None else gt.valid[of_gt]
         numbers = None if gt.frame is None else gt.frame[of_gt]
-        taken = pred.take(of_pred)
-        if self.minus_gt_root:
-            assert self.setup.gt_root is not None
-            unit = self.setup.gt_unit / self.setup.pred_unit
-            taken = taken - gt.poses[of_gt][:, [self.setup.gt_root]].astype(np.float64) * unit
-        flags = tally.add(taken, gt.poses[of_gt], valid, local, numbers)
+        keep = None if self.recorder is None else partial(self.recorder.keep, rows)
+        flags = tally.add(*self._poses(rows), local, numbers, keep)
+        if self._scorable is not None:
+            self._scorable[rows] = (flags & int(PoseFlag.UNSCORABLE)) == 0
         gt_rows, pred_rows = (
             np.arange(found.start, found.stop) if isinstance(found, slice) else found for found in (of_gt, of_pred)
         )
@@ -626,6 +684,14 @@ def inputs(sides: Sequence[Poses], hashes: Sequence[Future[str | None]]) -> dict
         name: {"path": side.path if isinstance(side, PoseSet) else None, "sha256": digest.result()}
         for name, side, digest in zip(("pred", "gt"), sides, hashes, strict=True)
     }
+
+
+def _at_least(value: float, least: float | None) -> float:
+    return value if least is None else max(value, least)
+
+
+def _at_most(value: float, most: float | None) -> float:
+    return value if most is None else min(value, most)
 
 
 def _resolved(metrics: Sequence[str | Metric]) -> list[Metric]:

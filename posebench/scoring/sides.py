@@ -38,11 +38,11 @@ class Frames:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def gt_chunk(self, rows: slice) -> Rows:
+    def gt_chunk(self, rows: Rows) -> Rows:
         """What to index the ground truth with for these of the poses that are scored."""
         return rows if self.gt_rows is None else self.gt_rows[rows]
 
-    def pred_chunk(self, rows: slice) -> Rows:
+    def pred_chunk(self, rows: Rows) -> Rows:
         """The same for the prediction; row -1 is a pose that it lacks."""
         return self.found.chunk(rows)
 
