@@ -38,15 +38,25 @@ def main() -> None:
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
 
+    seen = views()
+    gt, pred = pb.concatenate(seen), predictions(seen)
+    pb.write(gt, out / "gt.npz")
+    pb.write(pred, out / "pred.npz")
+    print(f"{len(gt)} poses of {len(seen)} clips in {out}")
+
+
+def views() -> list[pb.PoseSet]:
+    """The clips as the four cameras see them."""
     clips = [path for path in cmu_clips() if path.parent.name in SUBJECTS]
     # Row 0 of every clip is a rest pose that was not captured, and the first frames of one are empty.
     whole = [read_cmu(path)[5::STRIDE] for path in clips]
-    seen = [seen_by(clip.replace(fps=120 / STRIDE, action=action_of(clip)), room_cameras()) for clip in whole]
-    gt = pb.concatenate(seen)
-    pred = gt.replace(poses=np.concatenate([predicted(view) for view in seen]), origin="root", dataset=None)
-    pb.write(gt, out / "gt.npz")
-    pb.write(pred.replace(fps=None, intrinsics=None), out / "pred.npz")
-    print(f"{len(gt)} poses of {len(clips)} clips in {out}")
+    return [seen_by(clip.replace(fps=120 / STRIDE, action=action_of(clip)), room_cameras()) for clip in whole]
+
+
+def predictions(seen: list[pb.PoseSet], seed: int = 0) -> pb.PoseSet:
+    """Predictions for these clips; another seed gives others with errors of the same kind."""
+    poses = np.concatenate([predicted(view, seed) for view in seen])
+    return pb.concatenate(seen).replace(poses=poses, origin="root", dataset=None, fps=None, intrinsics=None)
 
 
 def action_of(clip: pb.PoseSet) -> str:
@@ -55,9 +65,10 @@ def action_of(clip: pb.PoseSet) -> str:
     return described.replace(",", " ").replace("/", " ").split()[0].lower()
 
 
-def predicted(clip: pb.PoseSet) -> np.ndarray:
+def predicted(clip: pb.PoseSet, seed: int = 0) -> np.ndarray:
     """A clip's poses relative to their roots, with errors; each camera's view is a clip of its own."""
-    rng = np.random.default_rng([int(part) for part in clip.sequence.names[0].split("_")])
+    numbers = [int(part) for part in clip.sequence.names[0].split("_")]
+    rng = np.random.default_rng(numbers + [seed] * (seed > 0))
     joints = clip.skeleton.joints
     loose = np.where(np.isin(joints, END_JOINTS), 1.8, 1.0)[:, None]
     loose[clip.skeleton.root] = 10 / 25

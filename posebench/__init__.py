@@ -25,6 +25,8 @@ _HOMES = {
     "to_root": "posebench.references",
     "to_unit": "posebench.references",
     "to_world": "posebench.references",
+    "Comparison": "posebench.comparison",
+    "compare": "posebench.comparison",
     "convert": "posebench.conversion",
     "lift_uvd": "posebench.lifting",
     "Skeleton": "posebench.skeletons",
@@ -36,7 +38,14 @@ _HOMES = {
     "Protocol": "posebench.protocols",
     "get_protocol": "posebench.protocols",
     "protocol_names": "posebench.protocols",
+    "FrameTable": "posebench.frames",
+    "read_frames": "posebench.frames",
+    "PublishedResult": "posebench.published",
+    "published_result": "posebench.published",
+    "published_results": "posebench.published",
+    "reasons_not_comparable": "posebench.published",
     "Report": "posebench.report",
+    "bootstrap_ci": "posebench.statistics",
     "ProtocolReports": "posebench.scoring",
     "Scorer": "posebench.scoring",
     "score_protocols": "posebench.scoring",
@@ -59,6 +68,7 @@ _HOMES = {
         "nmpjpe",
         "npck",
         "pck",
+        "pckh",
         "per_pose",
         "pmpjpe",
         "pss",
@@ -77,11 +87,15 @@ if TYPE_CHECKING:
     from posebench.banks import ClusterBank as ClusterBank
     from posebench.cameras import Camera as Camera
     from posebench.cameras import read_cameras as read_cameras
+    from posebench.comparison import Comparison as Comparison
+    from posebench.comparison import compare as compare
     from posebench.conversion import convert as convert
     from posebench.errors import InputError as InputError
     from posebench.errors import MissingExtraError as MissingExtraError
     from posebench.errors import PosebenchError as PosebenchError
     from posebench.errors import UsageError as UsageError
+    from posebench.frames import FrameTable as FrameTable
+    from posebench.frames import read_frames as read_frames
     from posebench.io import read as read
     from posebench.io import write as write
     from posebench.joining import concatenate as concatenate
@@ -101,6 +115,7 @@ if TYPE_CHECKING:
     from posebench.metrics import nmpjpe as nmpjpe
     from posebench.metrics import npck as npck
     from posebench.metrics import pck as pck
+    from posebench.metrics import pckh as pckh
     from posebench.metrics import per_pose as per_pose
     from posebench.metrics import pmpjpe as pmpjpe
     from posebench.metrics import pss as pss
@@ -111,6 +126,10 @@ if TYPE_CHECKING:
     from posebench.protocols import Protocol as Protocol
     from posebench.protocols import get_protocol as get_protocol
     from posebench.protocols import protocol_names as protocol_names
+    from posebench.published import PublishedResult as PublishedResult
+    from posebench.published import published_result as published_result
+    from posebench.published import published_results as published_results
+    from posebench.published import reasons_not_comparable as reasons_not_comparable
     from posebench.references import to_camera as to_camera
     from posebench.references import to_root as to_root
     from posebench.references import to_unit as to_unit
@@ -124,6 +143,7 @@ if TYPE_CHECKING:
     from posebench.skeletons import get_skeleton as get_skeleton
     from posebench.skeletons import register_skeleton as register_skeleton
     from posebench.skeletons import skeleton_names as skeleton_names
+    from posebench.statistics import bootstrap_ci as bootstrap_ci
 
 
 def __getattr__(name: str) -> Any:

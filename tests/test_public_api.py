@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import posebench
+from tests.support.loading import loaded_by
 
 NAMES = Path(__file__).with_name("public_names.txt").read_text(encoding="utf-8").split()
 HEAVY = ("numpy", "scipy", "sklearn", "numba", "pandas", "matplotlib", "torch", "model_zoo")
@@ -19,6 +18,7 @@ COMMANDS = (
     "bank",
     "bank build",
     "bank show",
+    "compare",
     "convert",
     "protocols",
     "demo",
@@ -26,14 +26,9 @@ COMMANDS = (
     "data fetch",
     "figure",
     "figure 4",
+    "published",
+    "published list",
 )
-
-
-def loaded_by(code: str) -> set[str]:
-    """Top-level modules in memory after `code` has run in a new interpreter."""
-    report = "import atexit, sys; atexit.register(lambda: print('\\n' + ' '.join(sys.modules)))\n"
-    run = subprocess.run([sys.executable, "-c", report + code], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in run.stdout.splitlines()[-1].split()}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,13 +7,24 @@ renderer. Heavy imports happen inside commands, so that help answers at once.
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
+
+#: What shells say of a program that Ctrl-C ended: 128 and the number of the signal.
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run `posebench`.
 
-    Exit codes: 0 fine, 1 a check that was asked for fails, 2 bad usage or bad input.
+    Exit codes: 0 fine, 1 a check that was asked for fails, 2 bad usage or bad input, 130 interrupted.
     """
+    try:
+        _run()
+    except KeyboardInterrupt:
+        _interrupted()
+
+
+def _run() -> None:
     import typer
 
     from posebench.cli.app import app
@@ -22,7 +33,10 @@ def main() -> None:
     # typer carries its own click; its usage errors are told by their common base.
     usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == _INTERRUPTED:  # typer makes this of Ctrl-C, and says nothing
+            _interrupted()
+        sys.exit(code)
     except SystemExit:
         # The reader of stdout has gone (`posebench ... | head`); typer notices first, and would call it a failure.
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
@@ -37,13 +51,17 @@ def main() -> None:
             sys.exit(2)
         message = error.format_message()  # type: ignore[attr-defined]
         _fail(f"{message} See: {context.command_path} --help" if context is not None else message)
-    except (KeyboardInterrupt, typer.Abort):
-        print("posebench: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except typer.Abort:
+        _interrupted()
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except MemoryError:
         _fail("not enough memory; an uncompressed .npz or .npy is read piece by piece")
+
+
+def _interrupted() -> NoReturn:
+    print("posebench: interrupted", file=sys.stderr)
+    sys.exit(_INTERRUPTED)
 
 
 def _fail(sentence: str) -> None:

@@ -10,6 +10,7 @@ from posebench.metrics.correctness import auc, cps, npck, pck
 from posebench.metrics.distance import axis_error, mpjpe, mrpe, nmpjpe, pmpjpe, worst_joint
 from posebench.metrics.evaluate import per_pose
 from posebench.metrics.grammar import MetricSpec
+from posebench.metrics.head import pckh
 from posebench.metrics.motion import mpjae, mpjve
 from posebench.metrics.registry import Family, Metric, families, resolve
 from posebench.metrics.structure import bone_length_error, bone_length_spread, joint_angle_error, symmetry_error
@@ -33,6 +34,7 @@ __all__ = [
     "nmpjpe",
     "npck",
     "pck",
+    "pckh",
     "per_pose",
     "pmpjpe",
     "pss",

@@ -36,10 +36,12 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "command",
     [
-        *((), ("score",), ("convert",), ("demo",), ("protocols",), ("protocols", "list"), ("protocols", "show")),
+        *((), ("score",), ("compare",), ("convert",), ("demo",)),
+        *(("protocols",), ("protocols", "list"), ("protocols", "show")),
         *(("bank",), *(("bank", command) for command in ("build", "list", "show", "verify", "plot"))),
         *(("data",), *(("data", command) for command in ("list", "fetch", "prepare", "render", "verify", "card"))),
         *(("figure",), *(("figure", number) for number in "456")),
+        *(("published",), *(("published", command) for command in ("list", "show", "validate"))),
     ],
 )
 def test_every_command_answers_help(command: tuple[str, ...], flag: str) -> None:
