@@ -8,7 +8,7 @@ DEMO := .venv-demo
 TEST := .venv-test
 PIP := python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # What ends up in the installed package, and so has to be installed again when it changes.
-PACKAGED := $(shell find posebench clusters examples/data -type f -not -path '*/__pycache__/*') README.md
+PACKAGED := $(shell find posebench model_zoo clusters examples/data -type f -not -path '*/__pycache__/*') README.md
 
 .PHONY: help demo test lint bench wheel clean python-is-new-enough
 .DELETE_ON_ERROR:
@@ -42,7 +42,7 @@ wheel: $(TEST)/.installed
 
 clean:
 	rm -rf $(DEMO) $(TEST) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find posebench tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find posebench model_zoo tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made anew only when what is to be installed changes.
 $(DEMO)/.made $(TEST)/.made: pyproject.toml constraints.txt | python-is-new-enough
@@ -57,7 +57,7 @@ $(DEMO)/.installed: $(DEMO)/.made $(PACKAGED)
 
 $(TEST)/.installed: $(TEST)/.made
 	@echo "Installing posebench and what its tests need into $(@D)"
-	$(@D)/bin/$(PIP) --editable '.[dev]'
+	$(@D)/bin/$(PIP) --editable '.[dev,zoo]'
 	touch $@
 
 python-is-new-enough:

