@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from posebench import __version__
-from posebench.cli import bank, convert, data, demo, figure, protocols, score
+from posebench.cli import bank, compare, convert, data, demo, figure, protocols, published, score, zoo
 
 # Plain help: rich markup costs a third of the time that help may take.
 app = typer.Typer(
@@ -19,12 +19,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("convert")(convert.convert)
 app.command("demo")(demo.demo)
 app.add_typer(bank.app, name="bank")
 app.add_typer(data.app, name="data")
 app.add_typer(figure.app, name="figure")
 app.add_typer(protocols.app, name="protocols")
+app.add_typer(published.app, name="published")
+app.add_typer(zoo.app, name="zoo")
 
 
 def _version(asked: bool) -> None:
