@@ -150,7 +150,7 @@ def read_detections(path: str | os.PathLike[str], view: UnlabelledView) -> Detec
         return Detections(
             arrays["points"].astype(np.float64), arrays["confidence"].astype(np.float64), str(arrays["source"])
         )
-    except (UsageError, ValueError) as error:  # ValueError: a text of numbers that are no characters
+    except ValueError as error:  # a UsageError, or a text of numbers that are no characters
         raise InputError(f"{file}: {error}") from None
 
 

@@ -123,7 +123,9 @@ def evaluate_labels(labels: Labels, dataset: MultiViewSet, *, protocol: str = "o
     assert pred.valid is not None
     rows = labels.pictures.reshape(-1)
     # A joint that ground truth does not know says nothing about labels.
-    known = pred.valid if truth.valid is None else pred.valid & truth.valid[rows]
+    known = pred.valid & np.isfinite(truth.poses[rows]).all(axis=-1)
+    if truth.valid is not None:
+        known &= truth.valid[rows]
     gt = PoseSet(
         truth.poses[rows],
         skeleton=H36M17,

@@ -616,14 +616,18 @@ def _damage(labels: Labels) -> str | None:
 def _report_of(array: npt.NDArray[Any], file: Path) -> Mapping[str, Any]:
     try:
         report = json.loads(str(array[()])) if array.dtype.kind == "U" and not array.ndim else None
-        if not isinstance(report, dict) or report.get("schema") != SCHEMA:
-            raise InputError(f"{file}: is no file of labels ({SCHEMA}); make one: posebench zoo labels")
+    except (ValueError, RecursionError):
+        report = None
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
+        raise InputError(f"{file}: is no file of labels ({SCHEMA}); make one: posebench zoo labels")
+    try:
         LabelConfig(**report["config"])
         counts = [report["pairs"][name] for name in ("offered", "labelled")]
-        if not all(isinstance(count, int) for count in counts) or not isinstance(report["view_sha256"], str):
-            raise TypeError
-    except (ValueError, RecursionError, KeyError, TypeError, UsageError):
-        raise InputError(f"{file}: its report is damaged; make the labels again: posebench zoo labels") from None
+        sound = all(type(count) is int for count in counts) and isinstance(report["view_sha256"], str)
+    except (KeyError, TypeError, UsageError):
+        sound = False
+    if not sound:
+        raise InputError(f"{file}: its report is damaged; make the labels again: posebench zoo labels")
     return report
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posebench.cli import zoo_predict, zoo_refine, zoo_training
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def labels(
 
     Example: posebench zoo labels --data open4v --split train --joints truth+5 -o labels.npz --evaluate
     """
-    from posebench.cli.outputs import refuse_unwritable
+    from posebench.cli.outputs import refuse_unwritable, write_json
     from posebench.cli.progress import step_bar
 
     try:
@@ -80,6 +80,7 @@ def labels(
             raise
         raise MissingExtraError("posebench zoo", "model_zoo", "zoo") from None
     from posebench.datasets.views import MultiViewSet, open_unlabelled
+    from posebench.protocols import get_protocol
 
     config = LabelConfig(extrinsics, pool, fixed, combine, min_confidence=min_confidence)  # type: ignore[arg-type]
     for path in (output, detections):
@@ -92,6 +93,7 @@ def labels(
     for path in outputs:
         refuse_unwritable(path, [Path(joints)])
     _check_source(joints)
+    get_protocol(protocol)
     truth = MultiViewSet(data, split) if evaluate else None
     if truth is not None and not truth.has_poses:
         raise InputError(f"{data}: the split {split} has no poses to evaluate labels by; leave out --evaluate")
@@ -104,24 +106,17 @@ def labels(
         made = make_labels(view, found, config, progress=bar)
     write_labels(made, output)
     report = dict(made.report)
-    _keep(report, report_path)
+    write_json(report, report_path)
     for line in _summary(report):
         typer.echo(line)
     if truth is None:
         return
     quality = evaluate_labels(made, truth, protocol=protocol)
-    _keep({**report, "evaluation": quality.to_dict()}, report_path)
+    write_json({**report, "evaluation": quality.to_dict()}, report_path)
     named = (f"{name} {'n/a' if value is None else f'{value:.2f}'}" for name, value in quality.metrics.items())
     typer.echo(f"against ground truth ({protocol}): {', '.join(named)}")
     if quality.rotation is not None:
         typer.echo(f"rotations: median error {quality.rotation[0]:.3f}°, largest {quality.rotation[1]:.2f}°")
-
-
-def _keep(report: dict[str, object], path: Path) -> None:
-    from posebench.io.atomic import atomic_write
-
-    with atomic_write(path) as handle:
-        handle.write((json.dumps(report, indent=1, allow_nan=False) + "\n").encode())
 
 
 def _summary(report: dict[str, object]) -> list[str]:
@@ -180,3 +175,17 @@ def _noise(source: str) -> float:
     if not (noise >= 0 and math.isfinite(noise)):
         raise UsageError(f"--joints {source}: after truth+ comes a number of px, as in truth+5")
     return noise
+
+
+app.command("predict")(zoo_predict.predict)
+app.command("list")(zoo_predict.list_)
+app.command("show")(zoo_predict.show)
+
+
+app.command("train-refiner")(zoo_refine.train_refiner)
+app.command("refine")(zoo_refine.refine)
+
+
+app.command("pretrain2d")(zoo_training.pretrain2d)
+app.command("detect")(zoo_training.detect)
+app.command("train")(zoo_training.train)

@@ -379,11 +379,12 @@ def _row(index: int, n: int) -> int:
 def _instants(sequence: Texts, camera: Texts, frame: Ints) -> Ints:
     names, column = np.unique(camera, return_inverse=True)
     _, number = np.unique(sequence, return_inverse=True)
-    # Rows sorted by sequence, then by frame.
-    instant, row = np.unique(np.column_stack([number, frame]), axis=0, return_inverse=True)
+    # Numbered by sequence, then by frame: one number for both, so that one sort does.
+    _, when = np.unique(frame, return_inverse=True)
+    instant, row = np.unique(number * (int(when.max(initial=0)) + 1) + when, return_inverse=True)
     found = np.full((len(instant), len(names)), -1, np.int64)
-    taken = row.reshape(-1), column
-    if len(np.unique(np.column_stack(taken), axis=0)) != len(frame):
+    taken = row, column
+    if len(np.unique(row * len(names) + column)) != len(frame):
         raise InputError("two pictures have one sequence, frame and camera")
     found[taken] = np.arange(len(frame))
     return found

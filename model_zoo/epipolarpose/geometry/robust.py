@@ -20,7 +20,7 @@ from model_zoo.epipolarpose.geometry.essential import cheirality, fundamental_fr
 from model_zoo.epipolarpose.geometry.estimators import Estimator, poselib_essential
 from model_zoo.epipolarpose.geometry.fundamental import MINIMUM, evenly, sampson
 from model_zoo.epipolarpose.geometry.refinement import pose_jacobian, uncertainty_of
-from model_zoo.epipolarpose.geometry.scene import LEAST_NOISE, START_NOISE, Scene, corrected, robust_scale
+from model_zoo.epipolarpose.geometry.scene import LEAST_NOISE, SEARCHED, START_NOISE, Scene, corrected, robust_scale
 from posebench.errors import UsageError
 
 #: Least share of points that agree, and of these, that lie in front of both cameras.
@@ -214,7 +214,9 @@ def relative_pose(
     found = replace(nothing, inliers=agrees.reshape(scene.shape), noise=scale)
     if agrees.sum() < max(MINIMUM, LEAST_INLIERS * found.points):
         return found.left_out(Reason.TOO_FEW_INLIERS)
-    u, v = scene.first[agrees], scene.second[agrees]
+    # Some of the points say the same as all of them, other than how certain the pose is.
+    used = evenly(np.flatnonzero(agrees), SEARCHED)
+    u, v = scene.first[used], scene.second[used]
     for reason, explained in (
         (Reason.NO_PARALLAX, turn_noise(u, v, scene.K1, scene.K2)),
         (Reason.PLANAR, plane_noise(u, v)),
@@ -224,7 +226,8 @@ def relative_pose(
     chosen = cheirality(E, u, v, scene.K1, scene.K2)
     best, *others = (cheirality(other, u, v, scene.K1, scene.K2) for other in settled.minima)
     uncertainty = max(
-        uncertainty_of(pose_jacobian(u, v, scene.K1, scene.K2, chosen.R, chosen.t), scale),
+        uncertainty_of(pose_jacobian(u, v, scene.K1, scene.K2, chosen.R, chosen.t), scale)
+        * np.sqrt(len(used) / agrees.sum()),
         *(_angle_between(best.R, other.R) for other in others),
         0.0,
     )

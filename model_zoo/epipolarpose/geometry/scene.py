@@ -157,19 +157,22 @@ class Scene:
             found, scale = self.minima(found, evenly(self.rows, SEARCHED), scale, noise)
         E, minima = found[0], found
         R, t = (poses[0] for poses in decompose(E))
-        agrees = self.agreeing(fundamental_from_essential(E, self.K1, self.K2), scale)
+        some = evenly(self.rows, SEARCHED)
+        agrees = self.agreeing(E, scale, some)
         for _ in range(_ROUNDS):
-            used = evenly(np.flatnonzero(agrees), SEARCHED)
+            used = some[agrees]
             if len(used) < MINIMUM:
                 break
             refined = self.refined(used, R, t, scale)
             R, t, E = refined.R, refined.t, essential_from_pose(refined.R, refined.t)
             if noise is None:
                 scale = self.noise_about(E)
-            before, agrees = agrees, self.agreeing(fundamental_from_essential(E, self.K1, self.K2), scale)
+            before, agrees = agrees, self.agreeing(E, scale, some)
             if (before == agrees).all():
                 break
-        return Settled(E, scale, agrees, minima)
+        all_agree = np.zeros(len(self.first), np.bool_)
+        all_agree[self.rows] = self.agreeing(E, scale, self.rows)
+        return Settled(E, scale, all_agree, minima)
 
     def minima(
         self, starts: list[Floats], rows: npt.NDArray[np.intp], scale: float, noise: float | None
@@ -201,12 +204,11 @@ class Scene:
         residuals = sampson(fundamental_from_essential(E, self.K1, self.K2), self.first[rows], self.second[rows])
         return corrected(robust_scale(residuals), len(rows))
 
-    def agreeing(self, F: Floats, noise: float) -> Bools:
-        """Which points agree with F (N,)."""
-        agrees = np.zeros(len(self.first), np.bool_)
+    def agreeing(self, E: Floats, noise: float, rows: npt.NDArray[np.intp]) -> Bools:
+        """Which of some points agree with E (n,)."""
+        F = fundamental_from_essential(E, self.K1, self.K2)
         most = AGREES * max(noise, self.least_noise)
-        agrees[self.rows] = np.abs(sampson(F, self.first[self.rows], self.second[self.rows])) <= most
-        return agrees
+        return np.asarray(np.abs(sampson(F, self.first[rows], self.second[rows])) <= most)
 
 
 def corrected(scale: float, points: int) -> float:

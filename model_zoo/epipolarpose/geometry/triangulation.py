@@ -493,10 +493,13 @@ def _turned_back(axis: tuple[Floats, Floats], along: Floats, across: Floats) -> 
 
 
 def _epipoles(F: Floats) -> Floats:
-    """Right null vectors (N, 3) of matrices of rank 2."""
-    known = np.asarray(np.isfinite(F).all((-2, -1)))
-    vectors = np.linalg.svd(np.where(known[:, None, None], F, np.eye(3)))[2][:, 2]
-    return np.where(known[:, None], vectors, np.nan)
+    """Right null vectors (N, 3) of matrices of rank 2: across the two rows that are least alike."""
+    across = np.cross(F, np.roll(F, -1, axis=-2))
+    sizes = np.linalg.norm(across, axis=-1)
+    best = np.nan_to_num(sizes).argmax(axis=-1)
+    rows = np.arange(len(F))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(across[rows, best] / sizes[rows, best][:, None])
 
 
 def _views(pixels: npt.ArrayLike, cameras: Sequence[Camera], weights: npt.ArrayLike | None) -> tuple[Floats, Floats]:
