@@ -13,6 +13,10 @@ Floats = npt.NDArray[np.float64]
 #: The square is so many times as large as the joints need. With it, 96 % of poses stay within half a box of depth on
 #: either side of the root, and all within a box.
 MARGIN = 1.3
+#: Of joints found in a whole picture: those that the network is less sure of do not enter the box of a second look.
+_SURE = 0.1
+#: And a box smaller than this share of the picture is no person's.
+_LEAST = 0.1
 
 
 def boxes_of(points: Floats, known: npt.NDArray[np.bool_]) -> Floats:
@@ -39,4 +43,34 @@ def boxes_of(points: Floats, known: npt.NDArray[np.bool_]) -> Floats:
     return np.where(enough[:, None], np.column_stack([corner, side]), np.nan)
 
 
-__all__ = ["MARGIN", "boxes_of"]
+def whole_box(shape: tuple[int, ...]) -> Floats:
+    """Left edge, top edge and side (3,) of the square around a whole picture (H, W, ...).
+
+    Examples
+    --------
+    >>> whole_box((4, 8, 3)).tolist()
+    [-0.5, -2.5, 8.0]
+    """
+    height, width = shape[:2]
+    side = max(height, width)
+    return np.array([(width - 1 - side) / 2, (height - 1 - side) / 2, side], np.float64)
+
+
+def boxes_to_look_at(points: Floats, confidence: Floats, whole: Floats) -> Floats:
+    """Boxes (N, 3) for a second look, out of joints found in whole pictures; NaN where no person was found.
+
+    Parameters
+    ----------
+    points : (N, J, 2)
+        In px of the pictures.
+    confidence : (N, J)
+        From 0 to 1.
+    whole : (N, 3)
+        `whole_box` of the pictures.
+    """
+    found = boxes_of(points, confidence >= _SURE)
+    with np.errstate(invalid="ignore"):
+        return np.where((found[:, 2] >= _LEAST * whole[:, 2])[:, None], found, np.nan)
+
+
+__all__ = ["MARGIN", "boxes_of", "boxes_to_look_at", "whole_box"]
