@@ -7,8 +7,18 @@ from importlib.util import find_spec
 #: What needs torch as soon as it is imported.
 _NETWORKS = (
     "model_zoo/backbones/*",
+    "model_zoo/epipolarpose/inference.py",
+    "model_zoo/epipolarpose/loop.py",
+    "model_zoo/epipolarpose/losses.py",
     "model_zoo/epipolarpose/network.py",
+    "model_zoo/epipolarpose/pretraining.py",
+    "model_zoo/epipolarpose/run_folder.py",
+    "model_zoo/epipolarpose/shared_norm.py",
+    "model_zoo/epipolarpose/showing.py",
     "model_zoo/epipolarpose/softargmax.py",
+    "model_zoo/epipolarpose/training.py",
+    "model_zoo/refiner/network.py",
+    "model_zoo/refiner/training.py",
     "model_zoo/weights.py",
 )
 
