@@ -2,8 +2,8 @@
 
 Both start from joints in 2D and end with (u, v, w) in both pictures. The loop takes R and t as given, or estimates them
 for each frame with OpenCV's robust essential matrix; it runs on some frames only, and its rate is taken for all. Label
-making does all that it does for users: masks, boxes, noise, and the pooled pose of the cameras. Nothing is asserted; the
-goal is 20 times the loop's rate.
+making does all that it does for users: masks, boxes, noise, and the pooled pose of the cameras. Nothing is asserted;
+the goal is 20 times the loop's rate.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def main() -> None:
                 t = t[:, 0]
             cross = np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]])
             F = np.linalg.inv(other.K).T @ cross @ R @ np.linalg.inv(one.K)
+            F /= np.linalg.norm(F)  # OpenCV takes longer without
             projections = one.K @ np.eye(3, 4), other.K @ np.column_stack([R, t])
             here = np.empty((17, 3))
             for joint in range(17):

@@ -26,8 +26,8 @@ START_NOISE = 4.0
 AGREES = 3.0
 #: Least noise, as a share of the focal length: residuals of exact points are rounding errors.
 LEAST_NOISE = 1e-6
-#: Points that the search and the refinement look at, at most; all points count in the end.
-SEARCHED = 20_000
+#: Points that the search looks at, and then the refinement, at most; all points count in the end.
+TRIED, SEARCHED = 4_000, 20_000
 #: Other starts of the refinement: the search on halves of so many points. A minimum whose cost exceeds the best by less
 #: than this many variances could be the true one (a likelihood ratio of about 90).
 STARTS, COMPARED, AS_GOOD = 6, 400, 9.0
@@ -113,7 +113,7 @@ class Scene:
 
     def search(self, estimator: Estimator, noise: float | None, seed: int) -> tuple[list[Floats], float]:
         """E, then what parts of the points say of it, and the noise: given, or what search and threshold agree on."""
-        rows = evenly(self.rows, SEARCHED)
+        rows = evenly(self.rows, TRIED)
         u, v = self.first[rows], self.second[rows]
         # Both pictures as one camera without skew sees them.
         plain1, plain2 = (self.focal * rays_of(points, K)[:, :2] for points, K in ((u, self.K1), (v, self.K2)))
