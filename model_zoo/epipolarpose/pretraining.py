@@ -20,7 +20,7 @@ import torch
 
 from model_zoo.configs import TrainingConfig
 from model_zoo.epipolarpose.batches import Examples, examples_of, held_out
-from model_zoo.epipolarpose.boxes import boxes_of
+from model_zoo.epipolarpose.boxes import boxes_of, boxes_to_look_at, whole_box
 from model_zoo.epipolarpose.crops import build_crops, crop_matrix, cut
 from model_zoo.epipolarpose.detections import Detections, Floats, ids_of
 from model_zoo.epipolarpose.loop import Task, Told, Trained, Where, as_crops, fit_task
@@ -38,10 +38,6 @@ HEAD_SHARE, LEAST_HEAD = 0.6, 0.05
 #: H36M-17 without pelvis, spine and thorax, as PCKh leaves out MPII's pelvis and thorax.
 SCORED = tuple(i for i, joint in enumerate(H36M17.joints) if joint not in ("pelvis", "spine", "thorax"))
 FIGURE = "PCKh of pictures set aside, %"
-#: A joint that the first pass is less sure of does not enter the box of the second.
-_SURE = 0.1
-#: A box smaller than this share of the picture is no person's; the first pass stands then.
-_LEAST_BOX = 0.1
 
 
 def pretrain(
@@ -187,28 +183,14 @@ def detect_joints(
         rows = range(first, min(first + batch, len(view)))
         whole = np.array([whole_box(view.image(row).shape) for row in rows])
         points[rows], confidence[rows] = _found(branch, view, rows, whole)
-        boxes = boxes_of(points[rows], confidence[rows] >= _SURE)
-        with np.errstate(invalid="ignore"):
-            good = np.isfinite(boxes).all(axis=1) & (boxes[:, 2] >= _LEAST_BOX * whole[:, 2])
+        boxes = boxes_to_look_at(points[rows], confidence[rows], whole)
+        good = np.isfinite(boxes).all(axis=1)
         again = np.array(rows)[good]
         if len(again):
             points[again], confidence[again] = _found(branch, view, again.tolist(), boxes[good])
         if progress is not None:
             progress(rows.stop, len(view), "pictures")
     return Detections(points, confidence, source)
-
-
-def whole_box(shape: tuple[int, ...]) -> Floats:
-    """The box (3,) around a whole picture (H, W, ...).
-
-    Examples
-    --------
-    >>> whole_box((4, 8, 3)).tolist()
-    [-0.5, -2.5, 8.0]
-    """
-    height, width = shape[:2]
-    side = max(height, width)
-    return np.array([(width - 1 - side) / 2, (height - 1 - side) / 2, side], np.float64)
 
 
 def _found(
@@ -226,4 +208,4 @@ def _found(
     return points, joints.confidence.cpu().double().numpy()
 
 
-__all__ = ["FIGURE", "SCORED", "detect_joints", "head_sizes", "pretrain", "some", "whole_box"]
+__all__ = ["FIGURE", "SCORED", "detect_joints", "head_sizes", "pretrain", "some"]

@@ -74,7 +74,8 @@ def labels(
     try:
         from model_zoo.epipolarpose.detections import write_detections
         from model_zoo.epipolarpose.evaluation import evaluate_labels
-        from model_zoo.epipolarpose.labels import LabelConfig, make_labels, write_labels
+        from model_zoo.epipolarpose.label_files import write_labels
+        from model_zoo.epipolarpose.labels import LabelConfig, make_labels
     except ModuleNotFoundError as error:
         if error.name != "model_zoo":
             raise

@@ -125,7 +125,7 @@ def train_refiner(
 
 
 def _errors(reference: str, pred: PoseSet, dataset: MultiViewSet, lengths: npt.NDArray[np.float64]) -> ErrorModel:
-    from model_zoo.epipolarpose.labels import read_labels
+    from model_zoo.epipolarpose.label_files import read_labels
     from model_zoo.refiner.errors import errors_by_labels, errors_by_truth
 
     if reference == _TRUTH:

@@ -125,7 +125,7 @@ def train(
 
     with _zoo():
         from model_zoo.configs import load_config
-        from model_zoo.epipolarpose.labels import read_labels
+        from model_zoo.epipolarpose.label_files import read_labels
         from model_zoo.epipolarpose.loop import Where
         from model_zoo.epipolarpose.supervision import supervised_labels
         from model_zoo.epipolarpose.training import train as train_branch

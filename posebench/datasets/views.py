@@ -11,6 +11,7 @@ Pictures are decoded when they are asked for and kept by nobody, so memory does 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -134,7 +135,7 @@ class MultiViewSet:
 
     @property
     def instants(self) -> Ints:
-        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras, sorted by name."""
+        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras as `camera_names` has them."""
         return _instants(_sequences(self._views), self.camera, self.frame)
 
     def unlabelled(self, *, with_extrinsics: bool = False) -> UnlabelledView:
@@ -237,7 +238,7 @@ class UnlabelledView:
 
     @property
     def instants(self) -> Ints:
-        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras, sorted by name."""
+        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras as `camera_names` has them."""
         return _instants(self.sequence, self.camera, self.frame)
 
 
@@ -376,8 +377,27 @@ def _row(index: int, n: int) -> int:
     return int(index) % n
 
 
+def camera_names(camera: Texts) -> list[str]:
+    """The cameras in their order: by name, numbers in it by value, since neighbours bear consecutive ones.
+
+    Examples
+    --------
+    >>> camera_names(np.array(["cam10", "cam2", "cam2", "cam1"]))
+    ['cam1', 'cam2', 'cam10']
+    """
+
+    def parts(name: str) -> list[tuple[int, str]]:
+        # Of two numbers the one with more digits is larger.
+        found = re.split(r"([0-9]+)", name)
+        return [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else (0, part) for i, part in enumerate(found)]
+
+    return sorted(np.unique(camera).tolist(), key=lambda name: (parts(name), name))
+
+
 def _instants(sequence: Texts, camera: Texts, frame: Ints) -> Ints:
-    names, column = np.unique(camera, return_inverse=True)
+    names, given = np.unique(camera, return_inverse=True)
+    place = {name: column for column, name in enumerate(camera_names(camera))}
+    column = np.array([place[name] for name in names.tolist()], np.int64)[given]
     _, number = np.unique(sequence, return_inverse=True)
     # Numbered by sequence, then by frame: one number for both, so that one sort does.
     _, when = np.unique(frame, return_inverse=True)
@@ -422,4 +442,4 @@ def _image(folder: Path, names: Texts, index: int) -> Picture:
     return read_picture(folder / str(names[_row(index, len(names))]))
 
 
-__all__ = ["MultiViewSet", "UnlabelledView", "check_names", "open_unlabelled", "strip_labels"]
+__all__ = ["MultiViewSet", "UnlabelledView", "camera_names", "check_names", "open_unlabelled", "strip_labels"]

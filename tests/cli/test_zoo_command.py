@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from model_zoo.epipolarpose.detections import read_detections, true_joints, write_detections
-from model_zoo.epipolarpose.labels import LabelConfig, make_labels, read_labels, write_labels
+from model_zoo.epipolarpose.label_files import read_labels, write_labels
+from model_zoo.epipolarpose.labels import LabelConfig, make_labels
 from posebench.datasets.views import MultiViewSet, open_unlabelled
 from tests.cli.conftest import Run, refused
 from tests.support.zoo import footage, standing

@@ -14,7 +14,8 @@ import pytest
 from model_zoo.epipolarpose import labels as generator
 from model_zoo.epipolarpose.detections import Detections
 from model_zoo.epipolarpose.geometry import Reason, RelativePose
-from model_zoo.epipolarpose.labels import LabelConfig, Labels, make_labels, read_labels, view_sha256, write_labels
+from model_zoo.epipolarpose.label_files import read_labels, write_labels
+from model_zoo.epipolarpose.labels import LabelConfig, Labels, make_labels, view_sha256
 from posebench.datasets.views import open_unlabelled
 from posebench.errors import InputError, UsageError
 from tests.support import twins

@@ -9,7 +9,8 @@ import pytest
 
 import posebench as pb
 from model_zoo.epipolarpose.geometry.depth import to_image_space
-from model_zoo.epipolarpose.labels import Labels, view_sha256, write_labels
+from model_zoo.epipolarpose.label_files import write_labels
+from model_zoo.epipolarpose.labels import Labels, view_sha256
 from model_zoo.refiner.errors import ErrorModel, errors_by_labels, errors_by_truth, read_errors, write_errors
 from model_zoo.refiner.normal import bone_lengths, centred, refuse_test_subjects, size_of, turned
 from posebench.datasets.open4v.motions import synthetic_motion

@@ -21,7 +21,8 @@ pytest.importorskip("cv2")
 
 from model_zoo.configs import TrainingConfig, load_config  # noqa: E402
 from model_zoo.epipolarpose.detections import true_joints  # noqa: E402
-from model_zoo.epipolarpose.labels import LabelConfig, make_labels, read_labels, write_labels  # noqa: E402
+from model_zoo.epipolarpose.label_files import read_labels, write_labels  # noqa: E402
+from model_zoo.epipolarpose.labels import LabelConfig, make_labels  # noqa: E402
 from model_zoo.epipolarpose.loop import Where  # noqa: E402
 from model_zoo.epipolarpose.losses import joint_loss  # noqa: E402
 from model_zoo.epipolarpose.network import PoseNet, load_network, save_network  # noqa: E402
@@ -217,7 +218,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from model_zoo.configs import load_config
-from model_zoo.epipolarpose.labels import read_labels
+from model_zoo.epipolarpose.label_files import read_labels
 from model_zoo.epipolarpose.training import train
 from posebench.datasets.views import open_unlabelled
 data, place, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
@@ -396,7 +397,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from model_zoo.configs import load_config
-from model_zoo.epipolarpose.labels import read_labels
+from model_zoo.epipolarpose.label_files import read_labels
 from model_zoo.epipolarpose.loop import Where
 from model_zoo.epipolarpose.training import train
 from posebench.datasets.views import open_unlabelled
