@@ -135,7 +135,7 @@ class MultiViewSet:
 
     @property
     def instants(self) -> Ints:
-        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras as `camera_names` has them."""
+        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras, see `camera_names`."""
         return _instants(_sequences(self._views), self.camera, self.frame)
 
     def unlabelled(self, *, with_extrinsics: bool = False) -> UnlabelledView:
@@ -238,7 +238,7 @@ class UnlabelledView:
 
     @property
     def instants(self) -> Ints:
-        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras as `camera_names` has them."""
+        """Pictures taken together, (M, V): indices, -1 where a camera has none; V cameras, see `camera_names`."""
         return _instants(self.sequence, self.camera, self.frame)
 
 
