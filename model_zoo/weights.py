@@ -10,10 +10,10 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ _COUNTER = ".num_batches_tracked"
 #: Names under which training programs keep the weights beside other things, and what wrappers put before each name.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIX = "module."
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -209,4 +210,25 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200]
 
 
-__all__ = ["HEADER_LIMIT", "SIZE_LIMIT", "Weights", "fit", "read_foreign", "read_weights", "save_weights"]
+def config_of(weights: Weights, model: str, kind: type[Config], where: str) -> Config:
+    """The configuration that a header states for a model, of a dataclass.
+
+    Raises
+    ------
+    InputError
+        If the header names another model, or has other fields or values than the configuration takes.
+    """
+    named = weights.header.get("model")
+    if named != model:
+        raise InputError(f"{where}: holds no {model}; its header says {ascii(named)[:80]}")
+    stated = weights.header.get("config")
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(stated, dict) or set(stated) != set(names):
+        raise InputError(f"{where}: its header's config must have exactly {', '.join(names)}")
+    try:
+        return kind(**stated)
+    except UsageError as error:
+        raise InputError(f"{where}: its header's config: {error}") from None
+
+
+__all__ = ["HEADER_LIMIT", "SIZE_LIMIT", "Weights", "config_of", "fit", "read_foreign", "read_weights", "save_weights"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from model_zoo.backbones import BACKBONES, STRIDE, create_backbone
 from model_zoo.epipolarpose.softargmax import Joints, soft_argmax_2d, soft_argmax_3d
-from model_zoo.weights import fit, read_foreign, read_weights, save_weights
-from posebench.errors import InputError, UsageError
+from model_zoo.weights import config_of, fit, read_foreign, read_weights, save_weights
+from posebench.errors import UsageError
 
 #: What the header of a file of weights begins with.
 MODEL = "posebench.PoseNet/1"
@@ -248,16 +248,7 @@ def load_network(path: str | os.PathLike[str]) -> PoseNet:
     """
     where = os.fspath(path)
     weights = read_weights(path)
-    if weights.header.get("model") != MODEL:
-        raise InputError(f"{where}: holds no {MODEL}; its header says {ascii(weights.header.get('model'))[:80]}")
-    stated = weights.header.get("config")
-    names = [field.name for field in fields(PoseNetConfig)]
-    if not isinstance(stated, dict) or set(stated) != set(names):
-        raise InputError(f"{where}: its header's config must have exactly {', '.join(names)}")
-    try:
-        network = PoseNet(PoseNetConfig(**stated))
-    except UsageError as error:
-        raise InputError(f"{where}: its header's config: {error}") from None
+    network = PoseNet(config_of(weights, MODEL, PoseNetConfig, where))
     fit(network, weights.tensors, where)
     network.eval()
     return network

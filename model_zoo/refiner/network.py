@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from model_zoo.refiner.normal import J, centred, check_poses, complete_rows, size_of
-from model_zoo.weights import fit, read_weights, save_weights
+from model_zoo.weights import config_of, fit, read_weights, save_weights
 from posebench.errors import InputError, UsageError
 from posebench.poses import PoseSet
 from posebench.skeletons import H36M17
@@ -213,16 +213,7 @@ def load_refiner(path: str | os.PathLike[str]) -> Refiner:
     """
     where = os.fspath(path)
     weights = read_weights(path)
-    if weights.header.get("model") != MODEL:
-        raise InputError(f"{where}: holds no {MODEL}; its header says {ascii(weights.header.get('model'))[:80]}")
-    stated = weights.header.get("config")
-    names = {field.name for field in fields(RefinerConfig)}
-    if not isinstance(stated, dict) or set(stated) != names:
-        raise InputError(f"{where}: its header's config must have exactly {', '.join(sorted(names))}")
-    try:
-        config = RefinerConfig(**stated)
-    except UsageError as error:
-        raise InputError(f"{where}: its header's config: {error}") from None
+    config = config_of(weights, MODEL, RefinerConfig, where)
     # The width is believed only once a weight has it: nothing is allocated for a number alone.
     entrance = weights.tensors.get("blocks.0.enter.0.weight")
     if entrance is None or tuple(entrance.shape) != (config.width, 3 * J):

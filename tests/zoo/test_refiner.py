@@ -516,7 +516,7 @@ def test_weights_that_are_not_those_of_a_unit_are_refused(tmp_path) -> None:
     header = {"model": "refiner", "config": asdict(unit.config), "notes": {}}
     wrong = [
         ({**header, "model": "posenet"}, "holds no refiner; its header says 'posenet'"),
-        ({**header, "config": {"width": 16}}, "must have exactly dropout, width"),
+        ({**header, "config": {"width": 16}}, "must have exactly width, dropout"),
         ({**header, "config": {"width": 0, "dropout": 0.5}}, "header's config: width is 0"),
         ({**header, "config": {"width": 8192, "dropout": 0.5}}, "not those of a unit of width 8192"),
     ]
