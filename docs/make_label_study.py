@@ -50,7 +50,11 @@ def main() -> None:
     parser.add_argument("--open4v", type=Path, required=True)
     parser.add_argument("--footage", type=Path, required=True)
     parser.add_argument("--kept", type=Path, default=Path("kept"))
+    parser.add_argument("--looks", action="store_true", help="only print how often BlazePose should look again")
     asked = parser.parse_args()
+    if asked.looks:
+        looks(MultiViewSet(asked.open4v, "test"), MultiViewSet(asked.footage, "real"))
+        return
     asked.kept.mkdir(parents=True, exist_ok=True)
     results = {"open4v": open4v(asked.open4v, asked.kept), "footage": footage(asked.footage, asked.kept)}
     (HERE / "label_study.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
@@ -143,6 +147,17 @@ def found_by_blazepose(folder: Path, split: str, kept: Path) -> Detections:
         tell(f"{network.name} on {len(view)} pictures")
         write_detections(detect(view, network, source=network.name), view, path)
     return read_detections(path, view)
+
+
+def looks(*datasets: MultiViewSet) -> None:
+    """Print the median error, in px of the picture, of BlazePose on 150 pictures of each data set."""
+    for again in (0, 1, 2):
+        network = BlazePose(find_network(), looks=again)
+        for dataset in datasets:
+            rows = np.random.default_rng(0).choice(len(dataset), 150, replace=False)
+            points = np.array([network(dataset.image(int(row)))[0] for row in rows])
+            error = np.linalg.norm(points - dataset.joints[rows], axis=-1)
+            print(f"{again} looks, {dataset.split}: {np.nanmedian(error):.1f} px")
 
 
 # -------------------------------------------------------------------------------------------------------------- footage
