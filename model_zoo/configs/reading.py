@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).resolve().parent
 #: A file that extends one that extends one is as deep as it goes.
 _DEEPEST = 4
 
-KINDS = ("2d", "self", "full")
+KINDS = ("2d", "self", "full", "unfrozen")
 JOINTS = ("any", "truth", "found")
 EXTRINSICS = ("any", "known", "estimated")
 
@@ -35,6 +35,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "threads": (1, 64),
     "rate": (1e-9, 1.0),
     "beta": (1e-9, 100.0),
+    "heat_weight": (0.0, 100.0),
+    "heat_cells": (0.1, 100.0),
     "held_out": (0.0, 0.9),
 }
 
@@ -62,8 +64,9 @@ class TrainingConfig:
     """How a network is trained; defaults are the paper's where it says something.
 
     name, description : str
-    kind : {"2d", "self", "full"}
-        The 2D branch, from labels in 2D; the 3D branch from labels made by geometry; or from poses in 3D.
+    kind : {"2d", "self", "full", "unfrozen"}
+        The 2D branch, from labels in 2D; the 3D branch from labels made by geometry, or from poses in 3D; or both
+        branches as one network, which makes the labels that it learns from (`unfrozen`).
     network : PoseNetConfig
     split : str
         Of the data set.
@@ -83,6 +86,11 @@ class TrainingConfig:
         Of Adam.
     beta : float
         Where smooth L1 goes over from square to line, in sides of the crop.
+    heat_weight, heat_cells : float
+        How much the divergence of heat maps from Gaussians counts beside smooth L1, and their deviation in cells; the
+        paper has none of it.
+    through : bool
+        For the kind `unfrozen`: whether the gradient goes through the labels to the joints they are made of.
     held_out : float
         Share of the sequences that select the model and are not learnt from; with 0 the last weights are taken.
     validation_pictures : int
@@ -112,6 +120,9 @@ class TrainingConfig:
     batch: int = 32
     rate: float = 1e-3
     beta: float = 0.02
+    heat_weight: float = 0.0
+    heat_cells: float = 1.0
+    through: bool = False
     held_out: float = 0.1
     validation_pictures: int = 1024
     seed: int = 0
@@ -134,6 +145,8 @@ class TrainingConfig:
             if type(value) not in kinds or not least <= value <= most:
                 what = "a whole number" if kinds == (int,) else "a number"
                 raise UsageError(f"{name} is {ascii(value)[:80]}, expected {what} from {least} to {most}")
+        if type(self.through) is not bool:
+            raise UsageError(f"through is {ascii(self.through)[:80]}, expected true or false")
         if not all(isinstance(subject, str) for subject in self.subjects):
             raise UsageError("subjects must be a list of names")
         if not all(type(drop) is int and drop > 0 for drop in self.drops) or list(self.drops) != sorted(self.drops):

@@ -16,7 +16,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.epipolarpose.crops import PLAIN, Augmentation, Crops, Pixels, cover, draw, vary, vary_joints
+from model_zoo.epipolarpose.crops import (
+    PLAIN,
+    Augmentation,
+    Crops,
+    Pixels,
+    cover,
+    draw,
+    variation_matrix,
+    vary,
+    vary_joints,
+)
 from posebench.errors import InputError, UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -36,11 +46,17 @@ class Batch:
     joints : (B, J, D) float32
         In px of the crops; 0 where unknown.
     known : (B, J) bool
+    matrices : (B, 2, 3)
+        From px of the pictures to px of the crops; the length of a column of the left part is a scale, for depths.
+    pictures : (B,) int
+        Rows of the view that the crops are of.
     """
 
     pixels: Pixels
     joints: npt.NDArray[np.float32]
     known: Bools
+    matrices: Floats
+    pictures: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +112,18 @@ class Examples:
         side, pad = self.crops.side, self.crops.pad
         pixels = np.empty((len(items), side, side, 3), np.uint8)
         joints = np.empty((len(items), *self.joints.shape[2:]), np.float32)
+        matrices = np.empty((len(items), 2, 3))
         for place, (index, view, variation, random) in enumerate(items):
             pixels[place] = vary(self.crops.pixels[self.rows[index, view]], variation, side, pad)
             if random is not None and random.random() < share:
                 cover(pixels[place], self.crops.pixels, most, random)
             joints[place] = vary_joints(self.joints[index, view], variation, side, pad)
+            after = variation_matrix(variation, side, pad)
+            matrices[place] = after[:, :2] @ self.crops.matrices[self.rows[index, view]]
+            matrices[place, :, 2] += after[:, 2]
         known = self.known[[index for index, *_ in items]]
-        return Batch(pixels, np.where(known[..., None], joints, np.float32(0)), known)
+        pictures = self.crops.pictures[[self.rows[index, view] for index, view, *_ in items]]
+        return Batch(pixels, np.where(known[..., None], joints, np.float32(0)), known, matrices, pictures)
 
 
 def examples_of(crops: Crops, pictures: Ints, joints: Floats, known: Bools) -> Examples:
@@ -172,6 +193,22 @@ def order(step: int, batch: int, count: int, seed: int) -> list[tuple[int, int]]
     return [(place // count, int(shuffled[place // count][place % count])) for place in places]
 
 
+def order_in_groups(step: int, batch: int, groups: Ints, seed: int) -> list[tuple[int, int]]:
+    """Which examples step `step` sees where all must be of one group, as (pass, index): a group by chance, some of it.
+
+    Groups are drawn in proportion to their sizes; from one smaller than the batch, examples are taken more than once.
+
+    Examples
+    --------
+    >>> sorted(index for _, index in order_in_groups(0, 2, np.array([7, 7, 7, 7]), seed=0))
+    [0, 2]
+    """
+    random = np.random.default_rng([_ORDER, seed, step, 1])
+    members = np.flatnonzero(groups == groups[int(random.integers(len(groups)))])
+    chosen = random.choice(members, batch, replace=len(members) < batch)
+    return [(step, int(index)) for index in chosen]
+
+
 def ahead(make: Callable[[int], T], steps: range, *, threads: int = 1, most: int = 4) -> Generator[T, None, None]:
     """What `make` gives for each step, in order, made by threads while the step before is worked on.
 
@@ -196,4 +233,4 @@ def ahead(make: Callable[[int], T], steps: range, *, threads: int = 1, most: int
                 future.cancel()
 
 
-__all__ = ["Batch", "Examples", "ahead", "examples_of", "held_out", "order"]
+__all__ = ["Batch", "Examples", "ahead", "examples_of", "held_out", "order", "order_in_groups"]

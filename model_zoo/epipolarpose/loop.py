@@ -7,11 +7,13 @@ gives what one gives, but for rounding. No state of random numbers is kept, beca
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +28,8 @@ import torch
 from torch import Tensor
 
 from model_zoo.configs import TrainingConfig
-from model_zoo.epipolarpose.batches import Batch, Examples, ahead, order
-from model_zoo.epipolarpose.losses import joint_loss
+from model_zoo.epipolarpose.batches import Batch, Examples, ahead, order, order_in_groups
+from model_zoo.epipolarpose.losses import heat_loss, joint_loss
 from model_zoo.epipolarpose.network import PoseNet, load_network, save_network
 from model_zoo.epipolarpose.run_folder import (
     BEST,
@@ -39,6 +41,7 @@ from model_zoo.epipolarpose.run_folder import (
     write_json,
 )
 from model_zoo.epipolarpose.shared_norm import share_norms
+from model_zoo.epipolarpose.softargmax import Joints
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 Told = Callable[[float, float, str], None]
@@ -46,8 +49,10 @@ Precision = Literal["32", "bf16"]
 
 #: What Lightning Fabric calls them.
 _PRECISIONS: Mapping[str, str] = {"32": "32-true", "bf16": "bf16-mixed"}
+#: Of mallopt(3): how much may be mapped apart, how much is kept at the end of the heap, by how much it grows.
+_M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -1, -2
 #: Changes whenever the same task comes out differently, so that no run goes on as another one.
-_RULE = "posebench.loop/1"
+_RULE = "posebench.loop/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +69,15 @@ class Task:
         None to take the last weights.
     figure : str
         What the figure is, with its unit.
-    higher : bool
-        Whether more of it is better.
+    higher : bool or None
+        Whether more of it is better; None if it is no measure of quality, and the last weights are the result.
     facts : mapping
         Plain data about all of this, kept with the weights.
+    groups : (P,) int, optional
+        Of the examples, where those of a step must be of one group.
+    loss : callable, optional
+        Heat maps and batch -> the sum over known joints of the mean over their coordinates, and the number of known
+        joints; by default they are held against the examples' joints. For one process only.
     """
 
     network: PoseNet
@@ -75,8 +85,10 @@ class Task:
     check: Callable[[npt.NDArray[np.float64]], float]
     aside: Examples | None
     figure: str
-    higher: bool
+    higher: bool | None
     facts: Mapping[str, Any]
+    groups: npt.NDArray[np.int64] | None = None
+    loss: Callable[[PoseNet, Tensor, Batch], tuple[Tensor, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,8 +168,11 @@ def fit_task(
     """
     where = where or Where()
     place = Path(folder)
+    _keep_memory()
     fabric = _fabric(where)
     views, processes = task.examples.views, fabric.world_size
+    if task.loss is not None and processes > 1:
+        raise UsageError(f"{config.name} makes its labels out of whole batches; train it in one process")
     if config.batch % (views * processes):
         raise UsageError(
             f"a batch of {config.batch} pictures cannot be split among {processes} processes, {views} pictures at once"
@@ -187,7 +202,11 @@ def fit_task(
         )
 
     def made(step: int) -> tuple[Batch, int]:
-        chosen = order(step, size, len(task.examples), config.seed)
+        chosen = (
+            order(step, size, len(task.examples), config.seed)
+            if task.groups is None
+            else order_in_groups(step, size, task.groups, config.seed)
+        )
         part = size // processes
         mine = chosen[fabric.global_rank * part : (fabric.global_rank + 1) * part]
         known = int(task.examples.known[[index for _, index in chosen]].sum()) * views
@@ -204,9 +223,12 @@ def fit_task(
                 for group in optimiser.param_groups:
                     group["lr"] = config.rate_of(epoch)
                 optimiser.zero_grad()
-                loss = _loss(network, model, batch, config.beta, fabric.device)
+                if task.loss is None:
+                    loss = _loss(network, model, batch, config, fabric.device)
+                else:
+                    loss, known = task.loss(network, model(as_crops(batch.pixels, fabric.device)), batch)
                 # Processes have the mean of their gradients taken, and here it is the sum over all of them that counts.
-                fabric.backward(loss * (processes / known))
+                fabric.backward(loss * (processes / max(known, 1)))
                 optimiser.step()
                 meter.add(loss, known)
                 state = replace(state, step=state.step + 1)
@@ -260,7 +282,9 @@ def find(
     for first in range(0, len(examples), size):
         pixels = examples.plain(np.arange(first, min(first + size, len(examples)))).pixels
         with torch.no_grad():
-            found.append(_joints(network, network(as_crops(pixels, device)), dimensions).cpu().double().numpy())
+            found.append(
+                _joints(network, network(as_crops(pixels, device)), dimensions).positions.cpu().double().numpy()
+            )
     network.train(training)
     return np.concatenate(found)
 
@@ -273,16 +297,21 @@ def as_crops(pixels: npt.NDArray[np.uint8], device: Any) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- steps of a run
 
 
-def _loss(network: PoseNet, model: Any, batch: Batch, beta: float, device: Any) -> Tensor:
-    """The sum over known joints, and the mean over their coordinates."""
-    dimensions = batch.joints.shape[-1]
-    joints = _joints(network, model(as_crops(batch.pixels, device)), dimensions)
+def _loss(network: PoseNet, model: Any, batch: Batch, config: TrainingConfig, device: Any) -> Tensor:
+    """The sum over known joints, of joints the mean over their coordinates."""
+    side, dimensions = network.config.side, batch.joints.shape[-1]
+    found = _joints(network, model(as_crops(batch.pixels, device)), dimensions)
     wanted, known = torch.from_numpy(batch.joints).to(device), torch.from_numpy(batch.known).to(device)
-    return joint_loss(joints, wanted, known, side=network.config.side, beta=beta) / dimensions
+    loss = joint_loss(found.positions, wanted, known, side=side, beta=config.beta) / dimensions
+    if not config.heat_weight:
+        return loss
+    depth_boxes = network.config.depth_boxes
+    heat = heat_loss(found, wanted, known, side=side, depth_boxes=depth_boxes, cells=config.heat_cells)
+    return loss + config.heat_weight * heat
 
 
-def _joints(network: PoseNet, heatmaps: Tensor, dimensions: int) -> Tensor:
-    return (network.joints_3d if dimensions == 3 else network.joints_2d)(heatmaps).positions
+def _joints(network: PoseNet, heatmaps: Tensor, dimensions: int) -> Joints:
+    return (network.joints_3d if dimensions == 3 else network.joints_2d)(heatmaps)
 
 
 def _figure(network: PoseNet, task: Task, batch: int, fabric: Any) -> float:
@@ -294,6 +323,8 @@ def _figure(network: PoseNet, task: Task, batch: int, fabric: Any) -> float:
 def _keep_best(
     state: Progress, value: float, task: Task, config: TrainingConfig, network: PoseNet, place: Path
 ) -> Progress:
+    if task.higher is None:
+        return replace(state, best=value, best_step=state.step)
     better = math.isnan(state.best) or (value > state.best if task.higher else value < state.best)
     if not better:
         return state
@@ -302,7 +333,7 @@ def _keep_best(
 
 
 def _finish(state: Progress, task: Task, config: TrainingConfig, network: PoseNet, place: Path, chief: bool) -> Trained:
-    chosen = task.aside is not None
+    chosen = task.aside is not None and task.higher is not None
     step = state.best_step if chosen else state.step
     if chief:
         best = load_network(place / BEST) if chosen else network
@@ -351,10 +382,26 @@ class _Meter:
 
     def read(self, step: int, batch: int) -> tuple[float, float]:
         """Mean loss and speed, and begin anew."""
-        mean, now = self.total() / self.joints, time.monotonic()
+        mean, now = self.total() / max(self.joints, 1.0), time.monotonic()
         speed = (step - self._step) * batch / max(now - self._since, 1e-9)
         self._before, self.joints, self._step, self._since = 0.0, 0.0, step, now
         return mean, speed
+
+
+def _keep_memory() -> None:
+    """Have the C library keep what is freed, where it is glibc.
+
+    A step takes and frees tensors of many megabytes, which glibc hands back to the system each time; to be given zeroed
+    pages again costs a processor a tenth of the step and more.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:
+        return
+    for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28)):
+        mallopt(parameter, value)
 
 
 def _fingerprint(task: Task, config: TrainingConfig, where: Where) -> str:

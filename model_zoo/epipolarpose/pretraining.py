@@ -24,7 +24,7 @@ from model_zoo.epipolarpose.boxes import boxes_of, boxes_to_look_at, whole_box
 from model_zoo.epipolarpose.crops import build_crops, crop_matrix, cut
 from model_zoo.epipolarpose.detections import Detections, Floats, ids_of
 from model_zoo.epipolarpose.loop import Task, Told, Trained, Where, as_crops, fit_task
-from model_zoo.epipolarpose.network import Frozen, PoseNet, load_backbone
+from model_zoo.epipolarpose.network import Frozen, PoseNet, load_backbone, load_network
 from model_zoo.epipolarpose.run_folder import runs_folder
 from model_zoo.epipolarpose.supervision import of_subjects
 from posebench.datasets.views import MultiViewSet, UnlabelledView
@@ -45,6 +45,7 @@ def pretrain(
     config: TrainingConfig,
     folder: str | os.PathLike[str],
     *,
+    start: str | os.PathLike[str] | None = None,
     backbone: str | os.PathLike[str] | None = None,
     crops: str | os.PathLike[str] | None = None,
     where: Where | None = None,
@@ -60,8 +61,10 @@ def pretrain(
         Of the kind `2d`.
     folder : path
         Of the run.
+    start : path, optional
+        Weights of a 2D branch of the same configuration of the network to begin with.
     backbone : path, optional
-        Public ImageNet weights to begin with, instead of random ones.
+        Public ImageNet weights to begin with; not together with `start`.
     crops : path, optional
         Folder for the crops; by default beside all runs.
     where : Where, optional
@@ -84,9 +87,7 @@ def pretrain(
     pictures = np.flatnonzero(usable)
     if not len(pictures):
         raise InputError(f"{dataset.folder}: no picture of the split {dataset.split} has two joints in 2D")
-    network = PoseNet(config.network, seed=config.seed)
-    if backbone is not None:
-        load_backbone(network, backbone)
+    network = begin(config, start, backbone)
     made = build_crops(
         dataset, boxes, pictures, config.network.side, crops or runs_folder() / "crops", progress=progress
     )
@@ -99,10 +100,36 @@ def pretrain(
         "split": dataset.split,
         "pictures": int((~kept).sum()),
         "set_aside": int(kept.sum()),
+        "start_sha256": None if start is None else sha256_of(Path(start)),
         "backbone_sha256": None if backbone is None else sha256_of(Path(backbone)),
     }
     task = Task(network, examples.part(~kept), _pckh_of(aside), aside, FIGURE, True, facts)
     return fit_task(task, config, folder, where=where, progress=progress)
+
+
+def begin(
+    config: TrainingConfig, start: str | os.PathLike[str] | None, backbone: str | os.PathLike[str] | None
+) -> PoseNet:
+    """The network that training begins with: that of a run before, or a new one, with ImageNet weights or without.
+
+    Raises
+    ------
+    UsageError
+        If both are named, or the network before is of another configuration.
+    """
+    if start is not None and backbone is not None:
+        raise UsageError("training begins with the 2D branch or with a backbone, not with both")
+    if start is None:
+        network = PoseNet(config.network, seed=config.seed)
+        if backbone is not None:
+            load_backbone(network, backbone)
+        return network
+    network = load_network(start)
+    if network.config != config.network:
+        raise UsageError(
+            f"{os.fspath(start)}: is a network with {network.config}, and {config.name} is for {config.network}"
+        )
+    return network
 
 
 def some(examples: Examples, pictures: int) -> Examples:
@@ -208,4 +235,4 @@ def _found(
     return points, joints.confidence.cpu().double().numpy()
 
 
-__all__ = ["FIGURE", "SCORED", "detect_joints", "head_sizes", "pretrain", "some"]
+__all__ = ["FIGURE", "SCORED", "begin", "detect_joints", "head_sizes", "pretrain", "some"]

@@ -32,10 +32,14 @@ class Joints(NamedTuple):
         (N, J, 3), float32: u and v in px of the crop, and depth relative to the root in px; or (N, J, 2), u and v.
     confidence : Tensor
         (N, J), float32, from 0 to 1, without gradient; see `peak_mass`.
+    plane, depth : Tensor
+        The distribution over x and y, (N, J, H, W), and that over z, (N, J, D), float32, each with sum 1.
     """
 
     positions: Tensor
     confidence: Tensor
+    plane: Tensor
+    depth: Tensor
 
 
 def soft_argmax_3d(heatmaps: Tensor, *, side: float, depth_boxes: float = 1.0, window: int = 3) -> Joints:
@@ -79,7 +83,7 @@ def soft_argmax_3d(heatmaps: Tensor, *, side: float, depth_boxes: float = 1.0, w
     depth = heatmaps.shape[2]
     w = depth_boxes * side * ((2 * z + 1) / depth - 1)
     positions = torch.stack([*_pixels(x, y, heatmaps, side), w], -1)
-    return Joints(positions, peak_mass(marginals.plane, window=window))
+    return Joints(positions, peak_mass(marginals.plane, window=window), marginals.plane, marginals.depth)
 
 
 def soft_argmax_2d(heatmaps: Tensor, *, side: float, window: int = 3) -> Joints:
@@ -111,7 +115,8 @@ def soft_argmax_2d(heatmaps: Tensor, *, side: float, window: int = 3) -> Joints:
     """
     marginals = _marginals(heatmaps)
     x, y, _ = marginals.means.unbind(-1)
-    return Joints(torch.stack(_pixels(x, y, heatmaps, side), -1), peak_mass(marginals.plane, window=window))
+    positions = torch.stack(_pixels(x, y, heatmaps, side), -1)
+    return Joints(positions, peak_mass(marginals.plane, window=window), marginals.plane, marginals.depth)
 
 
 def peak_mass(plane: Tensor, *, window: int = 3) -> Tensor:
@@ -155,10 +160,13 @@ def _pixels(x: Tensor, y: Tensor, heatmaps: Tensor, side: float) -> list[Tensor]
 
 
 class _Marginals(NamedTuple):
-    """What is left of a softmax: its means (N, J, 3) along x, y, z in cells, and its sums over depth (N, J, H, W)."""
+    """What is left of a softmax: its means (N, J, 3) along x, y, z in cells, its sums over depth (N, J, H, W) and over
+    the picture (N, J, D).
+    """
 
     means: Tensor
     plane: Tensor
+    depth: Tensor
 
 
 def _marginals(heatmaps: Tensor) -> _Marginals:
@@ -174,35 +182,36 @@ def _marginals(heatmaps: Tensor) -> _Marginals:
 
 
 class _SoftArgmax(torch.autograd.Function):
-    """Means of a softmax over volumes (N, J, H, W, D) or (N, J, D, H, W), and its marginal over the picture.
+    """Means of a softmax over volumes (N, J, H, W, D) or (N, J, D, H, W), and its marginals over picture and depth.
 
-    With p the softmax and m the mean of the coordinate c, dm / dlogit = p (c − m): backward needs the logits and the
-    means alone, and computes the softmax again.
+    With p the softmax, m the mean of the coordinate c and q a marginal, dm / dlogit = p (c − m), and a slope g of the
+    marginal adds p (g − Σ q g): backward needs the logits, means and marginals alone, and computes the softmax again.
     """
 
     @staticmethod
-    def forward(ctx: Any, volumes: Tensor, depth_last: bool) -> tuple[Tensor, Tensor]:
-        """(N, J, 3) means along x, y, z in cells, and (N, J, H, W), block by block."""
+    def forward(ctx: Any, volumes: Tensor, depth_last: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, J, 3) means along x, y, z in cells, (N, J, H, W) and (N, J, D), block by block."""
         n, j = volumes.shape[:2]
-        w, h, _ = _sizes(volumes, depth_last)
-        means = volumes.new_empty((n, j, 3), dtype=torch.float32)
-        plane = volumes.new_empty((n, j, h, w), dtype=torch.float32)
+        w, h, d = _sizes(volumes, depth_last)
+        means, plane, depth = (volumes.new_empty((n, j, *shape), dtype=torch.float32) for shape in ((3,), (h, w), (d,)))
         for block in _blocks(volumes):
             mass = _softmax(volumes[block], depth_last)
             plane[block] = picture = mass.sum(-1 if depth_last else 2).unflatten(-1, (h, w))
-            along = (picture.sum(2), picture.sum(3), mass.sum(2 if depth_last else -1))
+            depth[block] = deep = mass.sum(2 if depth_last else -1)
+            along = (picture.sum(2), picture.sum(3), deep)
             means[block] = torch.stack([(each * _cells(each)).sum(-1) for each in along], -1)
-        ctx.save_for_backward(volumes, means)
+        ctx.save_for_backward(volumes, means, plane, depth)
         ctx.depth_last = depth_last
-        ctx.mark_non_differentiable(plane)
-        return means, plane
+        return means, plane, depth
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, None]:
-        """The gradient of the logits, in their type and order, from that of the means (N, J, 3)."""
-        volumes, means = ctx.saved_tensors
+    def backward(ctx: Any, slope: Tensor, of_plane: Tensor, of_depth: Tensor) -> tuple[Tensor, None]:
+        """The gradient of the logits, in their type and order, from those of means, plane and depth."""
+        volumes, means, plane, depth = ctx.saved_tensors
         sizes = _sizes(volumes, ctx.depth_last)
+        of_plane = of_plane - (plane * of_plane).sum((2, 3), keepdim=True)
+        of_depth = of_depth - (depth * of_depth).sum(2, keepdim=True)
         gradient = torch.empty_like(volumes)
         for block in _blocks(volumes):
             offsets = [
@@ -210,12 +219,13 @@ class _SoftArgmax(torch.autograd.Function):
                 * slope[block][..., axis, None]
                 for axis, size in enumerate(sizes)
             ]
-            across = (offsets[0][..., None, :] + offsets[1][..., None]).flatten(2)
+            across = (offsets[0][..., None, :] + offsets[1][..., None] + of_plane[block]).flatten(2)
+            along = offsets[2] + of_depth[block]
             mass = _softmax(volumes[block], ctx.depth_last)
             if ctx.depth_last:
-                mass *= across[..., None] + offsets[2][:, :, None]
+                mass *= across[..., None] + along[:, :, None]
             else:
-                mass *= across[:, :, None] + offsets[2][..., None]
+                mass *= across[:, :, None] + along[..., None]
             gradient[block] = mass.view(volumes[block].shape)
         return gradient, None
 

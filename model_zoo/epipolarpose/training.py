@@ -18,10 +18,10 @@ from model_zoo.epipolarpose.batches import Examples, examples_of, held_out
 from model_zoo.epipolarpose.crops import build_crops
 from model_zoo.epipolarpose.labels import Labels, view_sha256
 from model_zoo.epipolarpose.loop import Task, Told, Trained, Where, fit_task
-from model_zoo.epipolarpose.network import PoseNet, load_backbone, load_network
-from model_zoo.epipolarpose.pretraining import some
+from model_zoo.epipolarpose.pretraining import begin, some
 from model_zoo.epipolarpose.run_folder import runs_folder
 from model_zoo.epipolarpose.supervision import of_subjects
+from model_zoo.epipolarpose.unfrozen import unfrozen_task
 from posebench.datasets.views import UnlabelledView
 from posebench.errors import InputError, UsageError
 from posebench.io.hashing import sha256_of
@@ -50,7 +50,8 @@ def train(
     labels : Labels
         Of these pictures.
     config : TrainingConfig
-        Of the kind `self` or `full`.
+        Of the kind `self`, `full` or `unfrozen`; with the last one labels only say which pictures are pairs, and where
+        the boxes are.
     folder : path
         Of the run.
     start : path, optional
@@ -70,7 +71,7 @@ def train(
         If nothing is left to learn from; and as `fit_task` does.
     """
     check_labels(labels, view, config)
-    network = _begin(config, start, backbone)
+    network = begin(config, start, backbone)
     sequences = view.sequence[labels.pictures[:, 0]]
     chosen = np.flatnonzero(of_subjects(sequences, config.subjects))
     if not len(chosen):
@@ -91,7 +92,11 @@ def train(
         "start_sha256": None if start is None else sha256_of(os.fspath(start)),
         "backbone_sha256": None if backbone is None else sha256_of(os.fspath(backbone)),
     }
-    task = Task(network, examples.part(~kept), _distance(aside), aside, FIGURE, False, facts)
+    learnt = examples.part(~kept)
+    if config.kind == "unfrozen":
+        task = unfrozen_task(network, view, learnt, labels.pictures[chosen][~kept], aside, config, facts)
+    else:
+        task = Task(network, learnt, _distance(aside), aside, FIGURE, False, facts)
     return fit_task(task, config, folder, where=where, progress=progress)
 
 
@@ -120,24 +125,6 @@ def check_labels(labels: Labels, view: UnlabelledView, config: TrainingConfig) -
         wanted = getattr(config.labels, name)
         if wanted not in ("any", value):
             raise UsageError(f"{config.name} is for labels whose {name} are {wanted}, and those of these are {value}")
-
-
-def _begin(
-    config: TrainingConfig, start: str | os.PathLike[str] | None, backbone: str | os.PathLike[str] | None
-) -> PoseNet:
-    if start is not None and backbone is not None:
-        raise UsageError("training begins with the 2D branch or with a backbone, not with both")
-    if start is None:
-        network = PoseNet(config.network, seed=config.seed)
-        if backbone is not None:
-            load_backbone(network, backbone)
-        return network
-    network = load_network(start)
-    if network.config != config.network:
-        raise UsageError(
-            f"{os.fspath(start)}: is a network with {network.config}, and {config.name} is for {config.network}"
-        )
-    return network
 
 
 def _distance(aside: Examples | None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import zoo_predict, zoo_refine, zoo_training
+from posebench.cli import zoo_predict, zoo_refine, zoo_row, zoo_training
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -190,3 +190,6 @@ app.command("refine")(zoo_refine.refine)
 app.command("pretrain2d")(zoo_training.pretrain2d)
 app.command("detect")(zoo_training.detect)
 app.command("train")(zoo_training.train)
+
+
+app.command("row")(zoo_row.row)

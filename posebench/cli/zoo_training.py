@@ -34,6 +34,10 @@ _Out = Annotated[
 _Backbone = Annotated[
     Path | None, typer.Option("--backbone", help="ImageNet weights to begin with.", show_default=False)
 ]
+_Start = Annotated[
+    Path | None,
+    typer.Option("--start", help="Weights of the 2D branch to begin with, .safetensors.", show_default=False),
+]
 _Seed = Annotated[int | None, typer.Option("--seed", help="Instead of the configuration's.", show_default=False)]
 _Accelerator = Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")]
 _Devices = Annotated[int, typer.Option("--devices", help="How many; leave it alone under torchrun.")]
@@ -59,6 +63,7 @@ _List = Annotated[
 def pretrain2d(
     data: _Data,
     config: _Config,
+    start: _Start = None,
     out: _Out = None,
     backbone: _Backbone = None,
     seed: _Seed = None,
@@ -86,7 +91,13 @@ def pretrain2d(
     dataset = MultiViewSet(data, settings.split)
     with _told_of(place), step_bar(settings.name) as bar:
         done = pretrain(
-            dataset, settings, place, backbone=backbone, where=Where(accelerator, devices, precision), progress=bar
+            dataset,
+            settings,
+            place,
+            start=start,
+            backbone=backbone,
+            where=Where(accelerator, devices, precision),
+            progress=bar,
         )
     _report(done)
 
@@ -102,10 +113,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option("--start", help="Weights of the 2D branch to begin with, .safetensors.", show_default=False),
-    ] = None,
+    start: _Start = None,
     out: _Out = None,
     backbone: _Backbone = None,
     seed: _Seed = None,

@@ -143,7 +143,7 @@ def test_nothing_as_large_as_the_heat_maps_is_kept_but_they_themselves() -> None
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         soft_argmax_3d(heatmaps, side=64).positions.sum()
-    large = [tensor for tensor in kept if tensor.numel() >= heatmaps.numel() // 16]
+    large = [tensor for tensor in kept if tensor.numel() >= heatmaps.numel() // 4]
     assert [tensor.data_ptr() for tensor in large] == [heatmaps.data_ptr()]
 
 

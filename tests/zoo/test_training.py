@@ -24,10 +24,11 @@ from model_zoo.epipolarpose.detections import true_joints  # noqa: E402
 from model_zoo.epipolarpose.label_files import read_labels, write_labels  # noqa: E402
 from model_zoo.epipolarpose.labels import LabelConfig, make_labels  # noqa: E402
 from model_zoo.epipolarpose.loop import Where  # noqa: E402
-from model_zoo.epipolarpose.losses import joint_loss  # noqa: E402
+from model_zoo.epipolarpose.losses import heat_loss, joint_loss  # noqa: E402
 from model_zoo.epipolarpose.network import PoseNet, load_network, save_network  # noqa: E402
 from model_zoo.epipolarpose.pretraining import detect_joints, head_sizes, pretrain, whole_box  # noqa: E402
 from model_zoo.epipolarpose.run_folder import runs_folder  # noqa: E402
+from model_zoo.epipolarpose.softargmax import soft_argmax_2d, soft_argmax_3d  # noqa: E402
 from model_zoo.epipolarpose.supervision import of_subjects, supervised_labels  # noqa: E402
 from model_zoo.epipolarpose.training import train  # noqa: E402
 from model_zoo.weights import read_weights  # noqa: E402
@@ -107,6 +108,50 @@ def test_a_loss_of_shapes_that_do_not_fit_is_refused() -> None:
         joint_loss(one, one, torch.ones(1, 2, dtype=torch.bool), side=8, beta=0.0)
 
 
+def gaussian_map(u: float, v: float, cells: int, side: int, sigma: float) -> torch.Tensor:
+    """Logits (1, 1, 1, cells, cells) of a Gaussian about a place in px of the crop."""
+    centre = side / cells * (torch.arange(cells) + 0.5) - 0.5
+    across, down = (-(((centre - at) * cells / side) ** 2) / (2 * sigma**2) for at in (u, v))
+    return (down[:, None] + across)[None, None, None]
+
+
+def test_heat_maps_are_held_against_gaussians_about_the_label() -> None:
+    wanted, known = torch.tensor([[[30.0, 21.0]]]), torch.ones(1, 1, dtype=torch.bool)
+
+    def loss_at(u: float, v: float, sigma: float = 1.0) -> float:
+        joints = soft_argmax_2d(gaussian_map(u, v, 16, 64, sigma), side=64)
+        return heat_loss(joints, wanted, known, side=64, depth_boxes=1.0, cells=1.0).item()
+
+    assert loss_at(30, 21) == pytest.approx(0, abs=1e-5)
+    # Between Gaussians of one size: the squared distance in cells over twice the variance, here (6 / 4)² / 2.
+    assert loss_at(36, 21) == pytest.approx(1.125, rel=1e-3)
+    assert loss_at(30, 21, 1.5) > 0.1
+
+
+def test_heat_in_three_dimensions_counts_depth_besides() -> None:
+    heatmaps = torch.zeros(1, 1, 8, 16, 16)
+    known = torch.ones(1, 1, dtype=torch.bool)
+    flat = soft_argmax_3d(heatmaps, side=64)
+    plane = heat_loss(flat, torch.zeros(1, 1, 2) + 31.5, known, side=64, depth_boxes=1.0, cells=1.0)
+    both = heat_loss(flat, torch.tensor([[[31.5, 31.5, 0.0]]]), known, side=64, depth_boxes=1.0, cells=1.0)
+    cells = torch.arange(8) - 3.5
+    gaussian = torch.softmax(-(cells**2) / 2, 0)
+    assert (both - plane).item() == pytest.approx((gaussian * (gaussian * 8).log()).sum().item(), rel=1e-4)
+
+
+def test_an_unknown_joint_has_no_heat() -> None:
+    heatmaps = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    known = torch.tensor([[True, False]])
+    joints = soft_argmax_3d(heatmaps, side=32)
+    heat_loss(joints, torch.zeros(1, 2, 3), known, side=32, depth_boxes=1.0, cells=1.0).backward()
+    assert heatmaps.grad[0, 0].abs().sum() > 0
+    assert heatmaps.grad[0, 1].abs().sum() == 0
+    with pytest.raises(UsageError, match="deviation of heat maps is 0"):
+        heat_loss(joints, torch.zeros(1, 2, 3), known, side=32, depth_boxes=1.0, cells=0.0)
+    with pytest.raises(UsageError, match=r"\(1, 2, 3\) and \(1, 3, 3\)"):
+        heat_loss(joints, torch.zeros(1, 3, 3), known, side=32, depth_boxes=1.0, cells=1.0)
+
+
 # Supervision
 
 
@@ -164,6 +209,19 @@ def test_from_2d_labels_over_detections_and_labels_to_the_3d_branch(data, tmp_pa
     notes = read_weights(third.weights).header["notes"]
     assert notes["facts"]["uses_3d"] is False
     assert notes["selected_by"]["value"] == pytest.approx(third.value)
+
+
+def test_an_unfrozen_branch_keeps_its_last_weights_and_reports_how_spread_joints_are(data, tmp_path) -> None:
+    view, labels = open_unlabelled(data, "train", with_extrinsics=True), labels_of(data)
+    settings = config(tmp_path, "open4v-tiny-ss", f"{SIX_STEPS}kind: unfrozen\nthrough: true\n")
+    done = train(view, labels, settings, tmp_path / "run", crops=tmp_path / "crops")
+    assert done.figure == "spread of the joints, % of the box"
+    assert (done.step, done.steps) == (6, 6)
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+    facts = read_weights(done.weights).header["notes"]["facts"]
+    assert facts["through"] is True
+    # A network that has learnt nothing has all its joints in the middle.
+    assert facts["spread_at_the_start"] == pytest.approx(0, abs=1e-3)
 
 
 def test_full_supervision_learns_one_subject_and_says_what_it_used(data, tmp_path) -> None:
