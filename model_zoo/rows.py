@@ -5,8 +5,8 @@ commands of posebench that make it. Steps that rows share, such as the 2D branch
 once; a step whose file is there is not done again, and one that was interrupted goes on.
 
     WORK/TWOD/network.safetensors              the 2D branch
-    WORK/TWOD/SPLIT-joints.npz                 what it finds in the training pictures
-    WORK/TWOD/SPLIT-CONFIG-labels.npz          labels made of that
+    WORK/TWOD/SPLIT-joints.npz                 what it finds in the pictures
+    WORK/TWOD/SPLIT-HOW-labels.npz             labels made of that
     WORK/CONFIG-seedN/network.safetensors      the 3D branch
     WORK/CONFIG-seedN/SPLIT.npz                its poses, and SPLIT-ru.npz after the refinement unit
     RESULTS/ROW/PROTOCOL-seedN.json            as `posebench score` writes it
@@ -231,10 +231,10 @@ def steps(row: Row, seed: int) -> list[Step]:
     unit = None
     if row.refined is not None:
         unit = f"{run}/refiner-{row.refined}"
-        made += _refiner_steps(row, seed, run, unit, labels)
+        made += _refiner_steps(row, seed, twod, run, unit, labels)
     for split, protocol in row.family.scored.items():
         pred = f"{run}/{split}.npz"
-        made.append(_predicted(weights, split, pred))
+        made += [_detected(twod, split), _predicted(weights, twod, split, pred)]
         if unit is not None:
             refined = f"{unit}/{split}.npz"
             made.append(_step(f"zoo refine --pred {pred} --weights {unit}/refiner.safetensors -o {refined}", refined))
@@ -275,9 +275,8 @@ def _label_steps(row: Row, twod: str) -> tuple[str, list[Step]]:
         return "", []
     split, joints, made = row.family.train, "truth", []
     if row.joints == "branch":
-        joints = f"{twod}/{split}-joints.npz"
-        detect = f"zoo detect --data {{data}} --split {split} --weights {twod}/network.safetensors -o {joints}"
-        made.append(_step(detect, joints))
+        made.append(_detected(twod, split))
+        joints = made[0].makes
     labels = f"{twod}/{split}-{row.joints}-{row.extrinsics}-labels.npz"
     made.append(
         _step(
@@ -288,13 +287,13 @@ def _label_steps(row: Row, twod: str) -> tuple[str, list[Step]]:
     return labels, made
 
 
-def _refiner_steps(row: Row, seed: int, run: str, unit: str, labels: str) -> list[Step]:
+def _refiner_steps(row: Row, seed: int, twod: str, run: str, unit: str, labels: str) -> list[Step]:
     split = row.family.train
     reference = "truth" if row.refined == "truth" else labels
     options = " ".join(("", *row.family.refiner))
     return [
         # Scale-free: depths of roots are ground truth too.
-        _predicted(f"{run}/network.safetensors", split, f"{run}/{split}.npz", lifted=False),
+        _predicted(f"{run}/network.safetensors", twod, split, f"{run}/{split}.npz", lifted=False),
         _step(
             f"zoo train-refiner --data {{data}} --split {split} --pred {run}/{split}.npz --reference {reference} "
             f"--seed {seed}{options} --out {unit}",
@@ -337,9 +336,19 @@ def facts(row: Row, seeds: list[int]) -> dict[str, object]:
     }
 
 
-def _predicted(weights: str, split: str, pred: str, *, lifted: bool = True) -> Step:
+def _detected(twod: str, split: str) -> Step:
+    joints = f"{twod}/{split}-joints.npz"
+    return _step(f"zoo detect --data {{data}} --split {split} --weights {twod}/network.safetensors -o {joints}", joints)
+
+
+def _predicted(weights: str, twod: str, split: str, pred: str, *, lifted: bool = True) -> Step:
+    """Boxes are laid around the joints that the 2D branch finds, as in training."""
     depth = f"--root-depth {{data}}/labels/{split}.npz " if lifted else ""
-    return _step(f"zoo predict --model {weights} --images {{data}} --split {split} {depth}-o {pred}", pred)
+    return _step(
+        f"zoo predict --model {weights} --images {{data}} --split {split} --boxes {twod}/{split}-joints.npz {depth}"
+        f"-o {pred}",
+        pred,
+    )
 
 
 def _step(text: str, makes: str) -> Step:
