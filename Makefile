@@ -6,15 +6,19 @@ PYTEST_ARGS ?=
 
 DEMO := .venv-demo
 TEST := .venv-test
+ZOO := .venv-zoo
+ZOO_MODEL ?= open4v-small-lite0-ss
+ZOO_PICTURE := examples/data/zoo
 PIP := python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # What ends up in the installed package, and so has to be installed again when it changes.
-PACKAGED := $(shell find posebench model_zoo clusters examples/data -type f -not -path '*/__pycache__/*') README.md
+PACKAGED := $(shell find posebench model_zoo clusters examples/data docs/results -type f -not -path '*/__pycache__/*') README.md
 
-.PHONY: help demo test lint bench wheel clean python-is-new-enough
+.PHONY: help demo demo-zoo test lint bench wheel clean python-is-new-enough
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    score the shipped example in a new virtual environment (core only)"
+	@echo "make demo-zoo  predict the pose in a shipped picture with a shipped model (installs torch)"
 	@echo "make test    linters, type checker, tests and doctests"
 	@echo "make lint    linters and type checker only"
 	@echo "make bench   timings against what users would pick instead"
@@ -23,6 +27,13 @@ help:
 
 demo: $(DEMO)/.installed
 	$(DEMO)/bin/posebench demo
+
+demo-zoo: $(ZOO)/.installed
+	mkdir -p build
+	$(ZOO)/bin/posebench zoo show $(ZOO_MODEL)
+	$(ZOO)/bin/posebench zoo predict --model $(ZOO_MODEL) --images $(ZOO_PICTURE)/person.jpg \
+		--camera $(ZOO_PICTURE)/camera.json --device cpu --draw build/demo-zoo -o build/demo-zoo.npz
+	$(ZOO)/bin/posebench score --pred build/demo-zoo.npz --gt $(ZOO_PICTURE)/gt.npz -m NMPJPE -m PMPJPE
 
 test: lint
 	$(TEST)/bin/python -m pytest $(PYTEST_ARGS)
@@ -41,11 +52,11 @@ wheel: $(TEST)/.installed
 	$(TEST)/bin/python -m build --wheel
 
 clean:
-	rm -rf $(DEMO) $(TEST) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(ZOO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find posebench model_zoo tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made anew only when what is to be installed changes.
-$(DEMO)/.made $(TEST)/.made: pyproject.toml constraints.txt | python-is-new-enough
+$(DEMO)/.made $(TEST)/.made $(ZOO)/.made: pyproject.toml constraints.txt | python-is-new-enough
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	touch $@
@@ -53,6 +64,11 @@ $(DEMO)/.made $(TEST)/.made: pyproject.toml constraints.txt | python-is-new-enou
 $(DEMO)/.installed: $(DEMO)/.made $(PACKAGED)
 	@echo "Installing posebench into $(@D)"
 	$(@D)/bin/$(PIP) .
+	touch $@
+
+$(ZOO)/.installed: $(ZOO)/.made $(PACKAGED)
+	@echo "Installing posebench and what its models need into $(@D)"
+	$(@D)/bin/$(PIP) '.[zoo]'
 	touch $@
 
 $(TEST)/.installed: $(TEST)/.made

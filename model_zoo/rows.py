@@ -100,6 +100,7 @@ class Step:
         return " ".join(("posebench", *self.command))
 
 
+_ALWAYS = ("data", "work", "results", "backbone")
 _OPEN4V = {"test": "open4v", "wild": "open4v-wild"}
 _NARROW = ("--width", "256", "--dropout", "0.1", "--epochs", "60")
 #: Beginning of the names of rows -> what they have in common.
@@ -317,22 +318,32 @@ def filled(text: str, places: Mapping[str, str]) -> str:
 
 def placeholders(row: Row) -> tuple[str, ...]:
     """What a user must name to run a row: folders and files, in the order of the commands."""
-    wanted = ["data", "work", "results", "backbone"]
-    return tuple(wanted if row.family.twod_data in wanted else [*wanted, row.family.twod_data])
+    return _ALWAYS if row.family.twod_data in _ALWAYS else (*_ALWAYS, row.family.twod_data)
 
 
 def facts(row: Row, seeds: list[int]) -> dict[str, object]:
-    """What run.yaml says beside results."""
+    """What run.yaml says beside results (docs/tables.md)."""
+    data = "open4v" if row.family.twod_data == "data" else "data"
+    source_2d = {"truth": "ground-truth", None: "none"}.get(
+        row.joints, "target-domain" if row.target else "pre-training-domain"
+    )
+    more = "".join(f" --{name} {{{name}}}" for name in placeholders(row) if name not in _ALWAYS)
     return {
         "name": row.name,
         "description": row.description,
         "data": row.family.data,
-        "config": row.config,
         "supervision": list(row.supervision),
+        "commands": [
+            f"posebench zoo row {row.name} --data {{{data}}} --backbone {{backbone}}{more} --work {{runs}} "
+            "--results {results} --seed {seed}"
+        ],
+        "config": row.config,
         "seeds": seeds,
-        "root_depth": "of the ground truth; a network sees no size",
-        "command": f"posebench zoo row {row.name} --data {{data}} --backbone {{backbone}} --seed {seeds[0]}",
-        "commands": [step.text() for step in steps(row, seeds[0])],
+        "source_2d": source_2d,
+        "gt_root_depth": True,
+        "gt_intrinsics": True,
+        "epoch_by_test_gt": False,
+        "root_depth": "of the ground truth, in prediction alone",
     }
 
 
