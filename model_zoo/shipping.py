@@ -55,14 +55,13 @@ def main() -> None:
     row = get_row(asked.row)
     name = asked.name or row.config
     card = weights_of(row, asked.seed, asked.work, name)
-    path = FOLDER / f"{name}.yaml"
-    write_card(card, path)
+    path = write_card(card, FOLDER)
     found: list[Measured] = []
     for split, protocol in row.family.scored.items():
         result = asked.results / f"shipped-{name}" / f"{protocol}-seed{asked.seed}.json"
         score(path, asked.data, split, protocol, result)
         found += measured(json.loads(result.read_text("utf-8")), row.family.data, split)
-    write_card(replace(card, measured=tuple(found)), path)
+    write_card(replace(card, measured=tuple(found)), FOLDER)
     write_run(asked.results / f"shipped-{name}", row, asked.seed, name, row.family.data, "{open4v}", row.family.scored)
     if asked.footage is not None:
         folder = asked.results / f"pose2sim-{name}"

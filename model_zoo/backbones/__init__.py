@@ -39,7 +39,8 @@ def create_backbone(name: str) -> Any:
     Returns
     -------
     torch.nn.Module
-        Its `channels` says how many features it makes, `mean` and `std` (RGB, of values from 0 to 255) what it expects.
+        Its `channels` says how many features it makes, `mean` and `std` (RGB, of values from 0 to 255) what it expects;
+        `parts()` are its modules with weights, from the picture on.
 
     Raises
     ------

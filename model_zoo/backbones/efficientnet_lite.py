@@ -60,6 +60,11 @@ class EfficientNetLite0(nn.Module):
                 channels = width
         _initialise(self)
 
+    def parts(self) -> list[list[nn.Module]]:
+        """What has weights, from the picture on: the stem and seven stages."""
+        blocks = iter(self._blocks)
+        return [[self._conv_stem, self._bn0], *([next(blocks) for _ in range(stage[0])] for stage in _STAGES)]
+
     def forward(self, images: Tensor) -> Tensor:
         """Features of normalised pictures."""
         return self._blocks(self._relu(self._bn0(self._conv_stem(images))))

@@ -67,6 +67,10 @@ class ResNet(nn.Module):
         self.channels = channels
         _initialise(self)
 
+    def parts(self) -> list[list[nn.Module]]:
+        """What has weights, from the picture on: the stem and four stages."""
+        return [[self.conv1, self.bn1], [self.layer1], [self.layer2], [self.layer3], [self.layer4]]
+
     def forward(self, images: Tensor) -> Tensor:
         """Features of normalised pictures."""
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))

@@ -37,6 +37,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "beta": (1e-9, 100.0),
     "heat_weight": (0.0, 100.0),
     "heat_cells": (0.1, 100.0),
+    "fixed_parts": (0, 100),
     "held_out": (0.0, 0.9),
 }
 
@@ -89,6 +90,8 @@ class TrainingConfig:
     heat_weight, heat_cells : float
         How much the divergence of heat maps from Gaussians counts beside smooth L1, and their deviation in cells; the
         paper has none of it.
+    fixed_parts : int
+        Parts of the backbone, from the picture on, that stay as they begin.
     through : bool
         For the kind `unfrozen`: whether the gradient goes through the labels to the joints they are made of.
     held_out : float
@@ -122,6 +125,7 @@ class TrainingConfig:
     beta: float = 0.02
     heat_weight: float = 0.0
     heat_cells: float = 1.0
+    fixed_parts: int = 0
     through: bool = False
     held_out: float = 0.1
     validation_pictures: int = 1024

@@ -187,10 +187,11 @@ def fit_task(
     except OSError as error:
         raise InputError(f"{place}: cannot be written: {error.strerror or error}") from None
     network = task.network.train()
+    network.fix(config.fixed_parts)
     if processes > 1:
         share_norms(network, on_processor=fabric.device.type == "cpu")
     model = fabric.setup_module(network)
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.rate)
+    optimiser = torch.optim.Adam([each for each in network.parameters() if each.requires_grad], lr=config.rate)
     state = load_checkpoint(place, fingerprint, network, optimiser) or Progress()
     fabric.barrier()
     chief = fabric.global_rank == 0

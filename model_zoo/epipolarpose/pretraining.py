@@ -11,6 +11,7 @@ selection of a model; they are no values of MPII's benchmark.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,12 @@ def begin(
             load_backbone(network, backbone)
         return network
     network = load_network(start)
-    if network.config != config.network:
+    # How far depth reaches means nothing in two dimensions.
+    if replace(network.config, depth_boxes=config.network.depth_boxes) != config.network:
         raise UsageError(
             f"{os.fspath(start)}: is a network with {network.config}, and {config.name} is for {config.network}"
         )
+    network.config = config.network
     return network
 
 

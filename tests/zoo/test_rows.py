@@ -42,7 +42,8 @@ def test_no_self_supervised_row_learns_from_ground_truth_in_3d(name: str) -> Non
     learning = [step.text() for step in steps(row, 0) if " train" in step.text() or "labels" in step.command]
     opens_3d = [text for text in learning if "{data}/labels" in text or "--reference truth" in text]
     assert bool(opens_3d) == (row.refined == "truth")
-    assert ("full" in row.supervision) == (load_config(row.config).kind == "full" or row.refined == "truth")
+    with_3d = bool({"full", "subject-subset"} & set(row.supervision))
+    assert with_3d == (load_config(row.config).kind == "full" or row.refined == "truth")
 
 
 def test_an_unknown_row_is_refused() -> None:
@@ -100,7 +101,9 @@ def test_a_plan_names_what_is_left_and_runs_nothing(runner) -> None:
     assert [line.split()[2] for line in said.stdout.splitlines() if "zoo" in line] == [
         "pretrain2d",
         "train",
+        "detect",
         "predict",
+        "detect",
         "predict",
     ]
 

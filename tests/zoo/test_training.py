@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,27 @@ def test_from_2d_labels_over_detections_and_labels_to_the_3d_branch(data, tmp_pa
     notes = read_weights(third.weights).header["notes"]
     assert notes["facts"]["uses_3d"] is False
     assert notes["selected_by"]["value"] == pytest.approx(third.value)
+
+
+def test_parts_that_are_fixed_stay_as_they_began_to_their_statistics(data, tmp_path) -> None:
+    view, labels = open_unlabelled(data, "train", with_extrinsics=True), labels_of(data)
+    settings = config(tmp_path, "open4v-tiny-ss", SIX_STEPS + "fixed_parts: 3\n")
+    # Depth of another reach is no other network to the 2D branch.
+    start = PoseNet(replace(settings.network, depth_boxes=2.0), seed=5)
+    save_network(tmp_path / "start.safetensors", start, half=False)
+    done = train(
+        view, labels, settings, tmp_path / "run", start=tmp_path / "start.safetensors", crops=tmp_path / "crops"
+    )
+    trained = load_network(done.weights)
+    assert trained.config == settings.network
+    fixed = {
+        id(tensor) for part in trained.backbone.parts()[:3] for m in part for tensor in (*m.parameters(), *m.buffers())
+    }
+    before = start.state_dict()
+    for name, tensor in trained.state_dict(keep_vars=True).items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        assert torch.equal(tensor, before[name]) is (id(tensor) in fixed), name
 
 
 def test_an_unfrozen_branch_keeps_its_last_weights_and_reports_how_spread_joints_are(data, tmp_path) -> None:
