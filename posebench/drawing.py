@@ -32,7 +32,7 @@ Kind = Literal["png", "svg", "pdf"]
 
 #: What can be written, by the ending of a file's name.
 KINDS: tuple[Kind, ...] = ("png", "svg", "pdf")
-#: Dots per inch of a PNG, and of what is drawn as dots in the others.
+#: Dots per inch of a PNG, and of what is drawn as dots in the others, unless a figure has its own.
 DPI = 110
 #: Which way is up, as an axis of the coordinates: a camera's y points down.
 UPS = {"-y": (0.0, -1.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0)}
@@ -642,18 +642,18 @@ def figure_bytes(figure: Figure, kind: Kind) -> bytes:
     }
     buffer = io.BytesIO()
     with plain_style():
-        figure.savefig(buffer, format=kind, dpi=DPI, metadata=undated[kind])
-    return _few_colours(buffer) if kind == "png" else buffer.getvalue()
+        figure.savefig(buffer, format=kind, dpi=figure.dpi, metadata=undated[kind])
+    return _few_colours(buffer, figure.dpi) if kind == "png" else buffer.getvalue()
 
 
-def _few_colours(png: io.BytesIO) -> bytes:
+def _few_colours(png: io.BytesIO, dpi: float) -> bytes:
     """A PNG with a palette of 128 colours: a third of the size, and nobody sees it in drawings of this kind."""
     from PIL import Image
 
     small = io.BytesIO()
     with Image.open(png) as image:
         few = image.convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        few.save(small, "png", optimize=True, dpi=(DPI, DPI))
+        few.save(small, "png", optimize=True, dpi=(dpi, dpi))
     return small.getvalue()
 
 
