@@ -18,11 +18,12 @@ from posebench.io import write
 from posebench.poses import PoseSet
 
 HERE = Path(__file__).resolve().parent / "data" / "zoo"
-#: Of the split `test`: a person who turns on one leg, from the front.
-PICTURE = 12
+#: Of the split `test`: a person who crouches and reaches forward.
+PICTURE = 33
 README = """# Example: a picture of a person
 
-A person turns on one leg, rendered by `posebench data render open4v --size tiny --motions synthetic` (split `test`,
+A person crouches and reaches forward, rendered by
+`posebench data render open4v --size tiny --motions synthetic` (split `test`,
 picture {number}: subject {subject}, camera {camera}, frame {frame}). `make demo-zoo` predicts the pose in it.
 
 | file | what |

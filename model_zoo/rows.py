@@ -240,10 +240,11 @@ def steps(row: Row, seed: int) -> list[Step]:
             refined = f"{unit}/{split}.npz"
             made.append(_step(f"zoo refine --pred {pred} --weights {unit}/refiner.safetensors -o {refined}", refined))
             pred = refined
+        truth = f"{{data}}/labels/{split}.npz"
         result = f"{{results}}/{row.name}/{protocol}-seed{seed}.json"
-        made.append(
-            _step(f"score --pred {pred} --gt {{data}}/labels/{split}.npz --protocol {protocol} -o {result}", result)
-        )
+        # In mm, without doubt: a pose that a network collapsed may be as small as a person in m.
+        scoring = f"score --pred {pred} --pred-unit mm --gt {truth} --protocol {protocol} -o {result}"
+        made.append(_step(scoring, result))
     return made
 
 

@@ -13,7 +13,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -59,13 +58,13 @@ def main() -> None:
     found: list[Measured] = []
     for split, protocol in row.family.scored.items():
         result = asked.results / f"shipped-{name}" / f"{protocol}-seed{asked.seed}.json"
-        score(path, asked.data, split, protocol, result)
+        score(path, asked.data, split, protocol, asked.work, result)
         found += measured(json.loads(result.read_text("utf-8")), row.family.data, split)
     write_card(replace(card, measured=tuple(found)), FOLDER)
     write_run(asked.results / f"shipped-{name}", row, asked.seed, name, row.family.data, "{open4v}", row.family.scored)
     if asked.footage is not None:
         folder = asked.results / f"pose2sim-{name}"
-        score(path, asked.footage, FOOTAGE, "standard", folder / f"standard-seed{asked.seed}.json")
+        score(path, asked.footage, FOOTAGE, "standard", asked.work, folder / f"standard-seed{asked.seed}.json")
         write_run(folder, row, asked.seed, name, "Pose2Sim demo", "{footage}", {FOOTAGE: "standard"})
 
 
@@ -113,18 +112,18 @@ def weights_of(row: Row, seed: int, work: Path, name: str) -> ModelCard:
     )
 
 
-def score(card: Path, data: Path, split: str, protocol: str, result: Path) -> None:
+def score(card: Path, data: Path, split: str, protocol: str, work: Path, result: Path) -> None:
     """Predict a split with the model of a card, and score that."""
     result.parent.mkdir(parents=True, exist_ok=True)
-    truth = data / "labels" / f"{split}.npz"
-    with tempfile.TemporaryDirectory() as folder:
-        pred = Path(folder) / f"{split}.npz"
-        predict = ["zoo", "predict", "--model", str(card), "--images", str(data), "--split", split]
-        for command in (
-            [*predict, "--root-depth", str(truth), "-o", str(pred)],
-            ["score", "--pred", str(pred), "--gt", str(truth), "--protocol", protocol, "-o", str(result)],
-        ):
-            subprocess.run([sys.executable, "-m", "posebench", *command], check=True)  # noqa: S603 - posebench itself
+    truth, pred = data / "labels" / f"{split}.npz", work / f"shipped-{card.stem}" / f"{split}.npz"
+    pred.parent.mkdir(parents=True, exist_ok=True)
+    predict = ["zoo", "predict", "--model", str(card), "--images", str(data), "--split", split]
+    scoring = ["score", "--pred", str(pred), "--pred-unit", "mm", "--gt", str(truth), "--protocol", protocol]
+    for command in (
+        [*predict, "--root-depth", str(truth), "-o", str(pred)],
+        [*scoring, "-o", str(result), "--no-frames"],
+    ):
+        subprocess.run([sys.executable, "-m", "posebench", *command], check=True)  # noqa: S603 - posebench itself
 
 
 def write_run(folder: Path, row: Row, seed: int, name: str, data: str, place: str, scored: Mapping[str, str]) -> None:
@@ -134,7 +133,7 @@ def write_run(folder: Path, row: Row, seed: int, name: str, data: str, place: st
         truth, pred = f"{place}/labels/{split}.npz", f"{{runs}}/{name}-{split}.npz"
         commands += [
             f"posebench zoo predict --model {name} --images {place} --split {split} --root-depth {truth} -o {pred}",
-            f"posebench score --pred {pred} --gt {truth} --protocol {protocol} "
+            f"posebench score --pred {pred} --pred-unit mm --gt {truth} --protocol {protocol} "
             f"-o {{results}}/{folder.name}/{protocol}-seed{seed}.json",
         ]
     told = {

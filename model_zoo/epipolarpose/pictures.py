@@ -281,8 +281,8 @@ def read_root_depths(path: str | os.PathLike[str], source: Source) -> Floats:
     Parameters
     ----------
     path : path
-        .csv or .json with `picture` or `frame`, and `root_depth` in mm; or a file of poses that states root depths,
-        such as the ground truth of a data set, whose keys say which are whose.
+        .csv or .json with `picture` or `frame`, and `root_depth` in mm; or a file of poses that states root depths
+        or stands in the camera, such as the ground truth of a data set, whose keys say which are whose.
 
     Raises
     ------
@@ -317,11 +317,15 @@ def _depths_of_poses(where: str, source: Source, n: int) -> Floats:
     from posebench.poses import PoseSet
 
     given = read(where)
-    if given.root_depth is None or given.unit not in ("mm", "m"):
+    stated = given.root_depth
+    if stated is None and given.reference == "camera" and given.origin == "absolute" and given.skeleton is not None:
+        # Where poses stand in the camera, the root's own coordinate says it; NaN where that is unknown.
+        stated = given.poses[:, given.skeleton.root][:, 2]
+    if stated is None or given.unit not in ("mm", "m"):
         raise InputError(f"{where}: states no root_depth in mm or m; a table with picture and root_depth does")
     wanted = PoseSet(np.zeros((n, 1, 3)), source=source.name, **source.keys(n))
     rows = match(given, wanted, allow_extra=True).pred_rows
-    depth = np.broadcast_to(given.root_depth, (len(given),)) * (1.0 if given.unit == "mm" else 1000.0)
+    depth = np.broadcast_to(stated, (len(given),)) * (1.0 if given.unit == "mm" else 1000.0)
     return np.asarray(depth if rows is None else depth[rows], np.float64)
 
 

@@ -65,7 +65,8 @@ class Oracle:
     def joints_3d(self, crops) -> Joints:
         answer = self.answers.pop(0)
         assert len(answer) == len(crops)
-        return Joints(torch.from_numpy(answer), torch.from_numpy(self.confidence.pop(0)))
+        nothing = torch.zeros(0)
+        return Joints(torch.from_numpy(answer), torch.from_numpy(self.confidence.pop(0)), nothing, nothing)
 
 
 def in_crops(uvw: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -473,6 +474,19 @@ def test_poses_that_state_no_root_depth_give_none(predicting, tmp_path) -> None:
     pb.write(poses, tmp_path / "free.npz")
     run = predicting("--images", tmp_path, "--root-depth", tmp_path / "free.npz")
     refused(run, "free.npz", "states no root_depth")
+
+
+def test_poses_that_stand_in_the_camera_say_how_deep_their_roots_are(predicting, tmp_path) -> None:
+    import posebench as pb
+
+    folder = pictures(tmp_path / "in", "a.png")
+    there = np.full((1, 17, 3), 100.0)
+    there[0, 0] = [40.0, 20.0, 4321.0]
+    known = pb.PoseSet(there, skeleton="h36m17", unit="mm", reference="camera", origin="absolute", sequence=["a.png"])
+    pb.write(known, tmp_path / "known.npz")
+    run = predicting("--images", folder, "--assume-fov", 60, "--root-depth", tmp_path / "known.npz")
+    assert run.code == 0, run.err
+    assert pb.read(tmp_path / "pred.npz").poses[0, 0, 2] == pytest.approx(4321.0, rel=1e-5)
 
 
 def test_a_file_that_is_no_network_is_refused(predicting, tmp_path) -> None:
