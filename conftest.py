@@ -1,4 +1,4 @@
-"""What pytest leaves alone: modules of model_zoo whose packages are not installed; their examples cannot run."""
+"""What pytest leaves alone: modules whose packages are not installed; their examples cannot run."""
 
 from __future__ import annotations
 
@@ -22,4 +22,12 @@ _NETWORKS = (
     "model_zoo/weights.py",
 )
 
+#: Adapters, and the packages that they need as soon as they are imported.
+_ADAPTERS = {
+    "posebench/torch/*": ("torch",),
+    "posebench/torchmetrics.py": ("torch", "torchmetrics"),
+    "posebench/mmengine.py": ("torch", "mmengine"),
+}
+
 collect_ignore_glob = [] if find_spec("torch") and find_spec("safetensors") else list(_NETWORKS)
+collect_ignore_glob += [path for path, needed in _ADAPTERS.items() if not all(map(find_spec, needed))]

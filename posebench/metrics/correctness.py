@@ -23,6 +23,7 @@ from posebench.metrics.registry import (
     Reduction,
     families,
     register,
+    resolve,
     spelling,
 )
 
@@ -186,7 +187,7 @@ def pck(
     75.0
     """
     return evaluate(
-        _spelled("PCK", threshold, inclusive, f"align={'none' if root is None else 'root'}"),
+        spelled_share("PCK", threshold, inclusive, f"align={'none' if root is None else 'root'}"),
         pred, gt, root, joints, valid, reduce,
     )  # fmt: skip
 
@@ -218,7 +219,9 @@ def npck(
     >>> npck(2 * gt, gt), round(pck(2 * gt, gt), 2)
     (100.0, 33.33)
     """
-    return evaluate(_spelled("NPCK", threshold, inclusive, f"scale={scale}"), pred, gt, root, joints, valid, reduce)
+    return evaluate(
+        spelled_share("NPCK", threshold, inclusive, f"scale={scale}"), pred, gt, root, joints, valid, reduce
+    )
 
 
 def auc(
@@ -261,20 +264,7 @@ def auc(
     >>> round(auc(gt, gt), 2), auc(gt, gt, thresholds="continuous=150")
     (96.77, 100.0)
     """
-    if isinstance(thresholds, str):
-        key, equals, limit = thresholds.partition("=")
-        spec = MetricSpec("AUC", None, ((key, limit) if equals else ("", thresholds),))
-        return evaluate(spec, pred, gt, root, joints, valid, reduce)
-    try:
-        values = tuple(float(t) for t in thresholds)
-    except (TypeError, ValueError):
-        values = ()
-    if not values or not all(0 <= t < float("inf") for t in values):
-        raise UsageError(f"thresholds are {thresholds!r}, expected start:stop:step or numbers from 0, in mm")
-    metric = Metric(
-        "AUC", families()["AUC"], FieldKind.JOINTS, Alignment.ROOT, Reduction(ReductionKind.AREA, values), unit="%"
-    )
-    return evaluate_metric(metric, pred, gt, root, joints, valid, reduce)
+    return evaluate_metric(spelled_area(thresholds), pred, gt, root, joints, valid, reduce)
 
 
 def cps(
@@ -319,7 +309,24 @@ def cps(
     return evaluate(MetricSpec("CPS", None, (("align", align),)), pred, gt, root, joints, valid, reduce)
 
 
-def _spelled(name: str, threshold: float, inclusive: bool, argument: str) -> MetricSpec:
+def spelled_area(thresholds: str | Sequence[float]) -> Metric:
+    """AUC over the thresholds of a spelling, or over numbers."""
+    if isinstance(thresholds, str):
+        key, equals, limit = thresholds.partition("=")
+        return resolve(MetricSpec("AUC", None, ((key, limit) if equals else ("", thresholds),)))
+    try:
+        values = tuple(float(t) for t in thresholds)
+    except (TypeError, ValueError):
+        values = ()
+    if not values or not all(0 <= t < float("inf") for t in values):
+        raise UsageError(f"thresholds are {thresholds!r}, expected start:stop:step or numbers from 0, in mm")
+    return Metric(
+        "AUC", families()["AUC"], FieldKind.JOINTS, Alignment.ROOT, Reduction(ReductionKind.AREA, values), unit="%"
+    )
+
+
+def spelled_share(name: str, threshold: float, inclusive: bool, argument: str) -> MetricSpec:
+    """PCK or NPCK at a threshold, with one further argument."""
     key, _, value = argument.partition("=")
     if not isinstance(threshold, int | float | np.number):
         raise UsageError(f"threshold is {threshold!r}, expected a number, in mm")

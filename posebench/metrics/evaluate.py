@@ -99,6 +99,13 @@ def per_pose(
     >>> sorted(per_pose(gt, gt))
     ['MPJPE', 'NMPJPE', 'PMPJPE']
     """
+    chosen = metrics_per_pose(metrics)
+    values = _pose_values(chosen, pred, gt, root, joints, valid, skeleton)
+    return {metric.key: column for metric, column in zip(chosen, values, strict=True)}
+
+
+def metrics_per_pose(metrics: Sequence[str]) -> list[Metric]:
+    """The metrics of a list of spellings, each of which has a value for each pose."""
     if isinstance(metrics, str) or not metrics:
         raise UsageError(f"metrics is {metrics!r}, expected a list of spellings, as in ['MPJPE', 'PCK@100']")
     chosen = [resolve(metric) for metric in metrics]
@@ -107,8 +114,7 @@ def per_pose(
             raise UsageError(f"{metric.key} is taken across frames and has no value per pose")
         if metric.cluster is not None:
             raise UsageError(f"{metric.key} needs a bank: pss(pred, gt, bank, reduce='none') gives its values per pose")
-    values = _pose_values(chosen, pred, gt, root, joints, valid, skeleton)
-    return {metric.key: column for metric, column in zip(chosen, values, strict=True)}
+    return chosen
 
 
 def _pose_values(

@@ -6,7 +6,7 @@ of a run of consecutive frames: states of any split of a set merge into exactly 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,9 +153,7 @@ def _evaluate(
     joints: Joints,
     valid: Array | None,
 ) -> float:
-    metric = resolve(name if fps is not None else f"{name}(per=frame)")
-    if fps is not None and not (isinstance(fps, int | float | np.number) and 0 < fps < float("inf")):
-        raise UsageError(f"fps is {fps}, expected a positive number, or None for errors per frame")
+    metric = motion_metric(name, fps)
     p, g, mask = pair(pred, gt, valid)
     setup = make_setup(p, g, root, joints, None, metric)
     sequences = KeyColumn.of("" if sequence is None else sequence, len(g), "sequence")
@@ -176,6 +174,13 @@ def _evaluate(
     if not sums[:, 1].sum():
         raise InputError(f"{g.source}: no consecutive frames can be scored, which {metric.key} needs")
     return float(sums[:, 0].sum() / sums[:, 1].sum()) * time_factor(metric, fps)
+
+
+def motion_metric(name: str, fps: float | None) -> Metric:
+    """The metric per second, or per frame where there is no frame rate."""
+    if fps is not None and not (isinstance(fps, int | float | np.number) and 0 < fps < float("inf")):
+        raise UsageError(f"fps is {fps}, expected a positive number, or None for errors per frame")
+    return resolve(name if fps is not None else f"{name}(per=frame)")
 
 
 def _counted(sequences: KeyColumn) -> npt.NDArray[np.int64]:
@@ -255,6 +260,34 @@ class MotionState:
     def sums(self, kind: FieldKind) -> Floats:
         """Per cell: sum of frame values, number of frames, sum of item values, number of items."""
         return self._sums[kind]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that the state holds; `fill` takes it back."""
+        ends = np.full((len(self.runs), 2, 2, self.n_joints, 3), np.nan)
+        for row, run in enumerate(self.runs):
+            ends[row, 0, : len(run.head)], ends[row, 1, : len(run.tail)] = run.head, run.tail
+        runs = np.array([(run.cell, run.first, run.last) for run in self.runs], np.int64).reshape(-1, 3)
+        return {"runs": runs, "ends": ends, **{kind.name.lower(): sums for kind, sums in self._sums.items()}}
+
+    def fill(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Hold what another state's `arrays` hold.
+
+        Raises
+        ------
+        ValueError
+            If they are not of a state of so many joints.
+        """
+        runs, ends = arrays["runs"], arrays["ends"]
+        sums = {kind: arrays[kind.name.lower()] for kind in self._sums}
+        if runs.shape != (len(runs), 3) or ends.shape != (len(runs), 2, 2, self.n_joints, 3):
+            raise ValueError(f"runs of motion have the shapes {runs.shape} and {ends.shape}")
+        if any(each.shape != (len(each), 4) for each in sums.values()) or (runs[:, 1] > runs[:, 2]).any():
+            raise ValueError("sums or runs of motion are not what they should be")
+        self._sums = {kind: each.copy() for kind, each in sums.items()}
+        self.runs = []
+        for (cell, first, last), (head, tail) in zip(runs.tolist(), ends, strict=True):
+            held = min(2, last - first + 1)
+            self.runs.append(_Run(cell, first, last, head[:held].copy(), tail[:held].copy()))
 
     def first_gap(self) -> tuple[int, int, int] | None:
         """(cell, last frame before, first frame after) of the first gap inside a cell, if there is one."""

@@ -251,15 +251,15 @@ class SpreadState:
         total = np.zeros(self.moments.shape[1:])
         for cell in cells.tolist():
             if cell < len(self.moments):
-                total = _combine(total, self.moments[cell])
+                total = combine(total, self.moments[cell])
         count = total[:, 0]
         return float(np.sqrt(total[count > 0, 2] / count[count > 0]).mean()) if (count > 0).any() else float("nan")
 
     def _add(self, cell: int, moments: Floats) -> None:
-        self.moments[cell] = _combine(self.moments[cell], moments)
+        self.moments[cell] = combine(self.moments[cell], moments)
 
 
-def _combine(a: Floats, b: Floats) -> Floats:
+def combine(a: Floats, b: Floats) -> Floats:
     """Moments (B, 3) of two samples put together."""
     count = a[:, 0] + b[:, 0]
     share = b[:, 0] / np.maximum(count, 1)

@@ -187,18 +187,8 @@ def pss(
     >>> pss(2 * gt + 1000, gt, bank)
     100.0
     """
-    from posebench.banks import find_bank
-
-    if variant not in _NAMES:
-        raise UsageError(f"variant is {variant!r}, expected one of {', '.join(_NAMES)}")
-    if reduce not in ("mean", "none") or (variant == "kappa" and reduce == "none"):
-        raise UsageError(f"reduce is {reduce!r}, expected 'mean'" + ("" if variant == "kappa" else " or 'none'"))
-    found = find_bank(bank)
-    canonical = found.layout.reference == "canonical"
-    if canonical and variant != "pss":
-        raise UsageError(f"bank {found.name} is canonical, for which there is no variant but 'pss'")
-    metric = resolve(f"{'PSS-canonical' if canonical else _NAMES[variant]}@{found.k}")
-    p, g, mask = pair(_named(pred, found, "pred"), _named(gt, found, "gt"), valid)
+    found, metric = bank_and_metric(bank, variant, reduce)
+    p, g, mask = pair(in_bank_skeleton(pred, found, "pred"), in_bank_skeleton(gt, found, "gt"), valid)
     for side in (p, g):
         refuse_unfit(found, side)
     assert g.skeleton is not None
@@ -225,7 +215,23 @@ def pss(
     return state.kappa(metric.key, np.zeros(1, np.int64)) if variant == "kappa" else float(scored.mean())
 
 
-def _named(poses: Poses, bank: ClusterBank, name: str) -> PoseSet:
+def bank_and_metric(bank: str | Path | ClusterBank, variant: Variant, reduce: Reduce) -> tuple[ClusterBank, Metric]:
+    """The bank itself, and the metric that a variant means in it."""
+    from posebench.banks import find_bank
+
+    if variant not in _NAMES:
+        raise UsageError(f"variant is {variant!r}, expected one of {', '.join(_NAMES)}")
+    if reduce not in ("mean", "none") or (variant == "kappa" and reduce == "none"):
+        raise UsageError(f"reduce is {reduce!r}, expected 'mean'" + ("" if variant == "kappa" else " or 'none'"))
+    found = find_bank(bank)
+    canonical = found.layout.reference == "canonical"
+    if canonical and variant != "pss":
+        raise UsageError(f"bank {found.name} is canonical, for which there is no variant but 'pss'")
+    metric = resolve(f"{'PSS-canonical' if canonical else _NAMES[variant]}@{found.k}")
+    return found, metric
+
+
+def in_bank_skeleton(poses: Poses, bank: ClusterBank, name: str) -> PoseSet:
     """Poses with a skeleton, so that joints can be taken by name: plain arrays have the bank's."""
     if isinstance(poses, PoseSet) and poses.skeleton is not None:
         return poses
