@@ -298,12 +298,15 @@ class _Columns:
         for chunk in column.chunks:
             encoded = chunk if types.is_dictionary(kind) else chunk.dictionary_encode()
             indices = encoded.indices.to_numpy(zero_copy_only=False)
-            used = np.unique(indices)
+            # Counted, not sorted: a column of keys has many rows and few texts.
+            used = np.flatnonzero(np.bincount(indices.astype(np.int64, copy=False), minlength=len(encoded.dictionary)))
             if encoded.dictionary.take(self.pa.array(used)).null_count:
                 raise self.error(name, "holds nulls, expected text in every row")
             texts = [key_text(value) for value in encoded.dictionary.take(self.pa.array(used)).to_pylist()]
             code = np.array([where.setdefault(text, len(where)) for text in texts], np.int32)
-            parts.append(code[np.searchsorted(used, indices)])
+            place = np.zeros(len(encoded.dictionary), np.int32)
+            place[used] = code
+            parts.append(place[indices])
         check_texts(where, name, self.source)
         names = tuple(sorted(where))
         rank = np.empty(len(names), np.int32)

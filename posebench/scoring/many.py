@@ -39,7 +39,7 @@ class ProtocolReports:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write all reports in the format of the file's ending: .json, .csv, .md or .tex.
+        """Write all reports in the format of the file's ending: .json, .csv, .md, .tex or .html.
 
         Raises
         ------

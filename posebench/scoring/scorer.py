@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +38,18 @@ from posebench.protocols import Protocol, get_protocol
 from posebench.protocols.selection import same_subject
 from posebench.report import Coverage, MetricValue, Report
 from posebench.scoring.bindings import Bindings
+from posebench.scoring.explaining import Explained, Explainer, members
 from posebench.scoring.fitness import fitting_metrics, is_absolute
 from posebench.scoring.intervals import WIDTHS, report_intervals
 from posebench.scoring.recording import MOTION, Recorder, record_motion
-from posebench.scoring.sides import Cell, Pair, Rows, Sides
+from posebench.scoring.sampling import Sampler, keepers
+from posebench.scoring.sides import Cell, Pair, Rows, Sides, extra_note
 from posebench.statistics import Interval
 from posebench.tally import Tally
 
 if TYPE_CHECKING:
     from posebench.banks import ClusterBank
+    from posebench.report.samples import Samples
 
 Progress = Callable[[int], None]
 
@@ -63,6 +65,8 @@ def score(
     allow_missing: bool = False,
     allow_extra: bool = False,
     frames: bool = False,
+    samples: bool = False,
+    explain: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Score predictions against ground truth under a protocol.
@@ -87,6 +91,10 @@ def score(
         Leave out predictions for which there is no ground truth, with a note that counts them.
     frames : bool
         Keep the values per frame: `report.frames`, a `FrameTable` that can be saved beside the result.
+    samples : bool
+        Keep what the HTML report shows of single poses and of the spread of errors: `report.samples`.
+    explain : bool
+        Say how much of MPJPE each fault has put there: `report.explanation`.
     progress : callable, optional
         Called with the number of poses done since the last call.
 
@@ -116,11 +124,16 @@ def score(
         prepared = scorer.prepare(Sides(*sides, allow_missing=allow_missing, allow_extra=allow_extra, whole=True))
         if frames:
             prepared.record()
+        if samples:
+            prepared.sample()
+        if explain:
+            prepared.explain(whole=True)
         run([prepared], progress)
         prepared.commit()
         report = scorer.report()
         report.inputs = inputs(sides, hashes)
         report.frames = prepared.frames(report)
+        report.samples = prepared.samples()
     return report
 
 
@@ -129,8 +142,8 @@ class Scorer:
 
     Parameters
     ----------
-    protocol, metrics, also, banks, allow_missing
-        As in `score`.
+    protocol, metrics, also, banks, allow_missing, explain
+        As in `score`. To explain, frames at the ends of runs are kept until their neighbours come.
 
     Examples
     --------
@@ -153,9 +166,12 @@ class Scorer:
         also: Sequence[str | Metric] = (),
         banks: Sequence[str | Path | ClusterBank] = (),
         allow_missing: bool = False,
+        explain: bool = False,
     ) -> None:
         self.protocol = get_protocol(protocol)
         self.allow_missing = allow_missing
+        self.explain = explain
+        self._explained: Explained | None = None
         self._bindings = Bindings(self.protocol, banks)
         further = _resolved(also)
         #: What was asked for by name, and so is refused aloud where it does not fit; the protocol's own is left out.
@@ -186,6 +202,8 @@ class Scorer:
             As `score`. What was added before stays as it was.
         """
         prepared = self.prepare(Sides(pred, gt, allow_missing=self.allow_missing, whole=False))
+        if self.explain:
+            prepared.explain(whole=False)
         run([prepared], progress)
         prepared.commit()
 
@@ -233,6 +251,8 @@ class Scorer:
                 f"scorers of different metrics do not merge: {', '.join(map(str, self.metrics))} and "
                 f"{', '.join(map(str, other.metrics))}"
             )
+        if other.explain != self.explain:
+            raise UsageError("scorers that explain and such that do not do not merge")
         if other._tally is None:
             return
         if other._bindings.hashes(other._tally.metrics) != self._bindings.hashes(other._tally.metrics):
@@ -243,7 +263,7 @@ class Scorer:
             raise UsageError("scorers with the protocol's selection and without do not merge")
         if self._fps is not None and other._fps not in (None, self._fps):
             raise UsageError(f"scorers of {self._fps} and {other._fps} frames per second do not merge")
-        self._absorb(other._tally, list(other._cells), other._keys, other._fps)
+        self._absorb(other._tally, list(other._cells), other._keys, other._fps, other._explained)
         self._applied, self._offered = other._applied, self._offered + other._offered
         self._matched += [how for how in other._matched if how not in self._matched]
         self._notes += [note for note in other._notes if note not in self._notes]
@@ -313,6 +333,8 @@ class Scorer:
         )
         if tally.clusters is not None:
             report.confusions = {key: counts.copy() for key, counts in tally.clusters.confusion.items()}
+        if self._explained is not None:
+            report.explanation = self._explained.explanation(list(self._cells), self.protocol, self._keys)
         return report
 
     def _setup(self, pred: PoseSet, gt: PoseSet, metrics: Sequence[Metric]) -> Setup:
@@ -374,7 +396,14 @@ class Scorer:
 
     # Adding up
 
-    def _absorb(self, piece: Tally, names: Iterable[Cell], keys: tuple[str, ...], fps: float | None) -> None:
+    def _absorb(
+        self,
+        piece: Tally,
+        names: Iterable[Cell],
+        keys: tuple[str, ...],
+        fps: float | None,
+        explained: Explained | Explainer | None = None,
+    ) -> None:
         """Add a piece. If it does not fit, this scorer stays exactly as it was."""
         if self._tally is None:
             merged, cells = Tally(piece.metrics, piece.setup), {}
@@ -388,6 +417,8 @@ class Scorer:
             keys = tuple(key for key in self._keys if key in keys)
         rows = np.array([cells.setdefault(name, len(cells)) for name in names], np.int64)
         merged.merge(piece, rows)
+        if explained is not None:
+            self._explained = (self._explained or Explained.like(explained)).merged(explained, rows)
         self._tally, self._cells, self._keys, self._fps = merged, cells, keys, self._fps or fps
 
     def _remember(self, found: Match, notes: list[str]) -> None:
@@ -400,12 +431,12 @@ class Scorer:
         pair = prepared.pair
         fps = pair.gt.fps or pair.pred.fps if any(Needs.FPS in m.needs for m in prepared.tally.metrics) else None
         keys = tuple(key for key in TEXT_KEYS if key in pair.gt.keys)
-        self._absorb(prepared.tally, pair.frames.names, keys, fps)
+        self._absorb(prepared.tally, pair.frames.names, keys, fps, prepared.explainer)
         self._applied = pair.definition_only is None
         self._offered += len(pair.gt)
         notes = list(prepared.notes)
         if pair.frames.found.extra:
-            notes.append(f"{pair.frames.found.extra} predictions without ground truth are left out")
+            notes.append(extra_note(pair.frames.found.extra))
         if pair.definition_only is not None:
             notes.append(
                 f"definition only: protocol {self.protocol.name} selects frames of "
@@ -494,19 +525,9 @@ class Scorer:
             return self._by_setting()
         if group.startswith(_CLUSTER):
             return _by_cluster(tally, group)
-        place = TEXT_KEYS.index(group)
-        members: dict[str, list[int]] = {}
-        for row, cell in enumerate(self._cells):
-            # A sequence's name alone may repeat from subject to subject.
-            parts = [
-                part for part in (cell[:3] if group == "sequence" else cell[place : place + 1]) if part is not None
-            ]
-            if len(parts) > 1:
-                parts = [part.replace("\\", "\\\\").replace("/", "\\/") for part in parts]
-            members.setdefault("/".join(parts), []).append(row)
         return {
-            name: {metric.key: self._value(m, np.array(members[name])) for m, metric in enumerate(tally.metrics)}
-            for name in sorted(members)
+            name: {metric.key: self._value(m, np.array(rows)) for m, metric in enumerate(tally.metrics)}
+            for name, rows in members(list(self._cells), group).items()
         }
 
     def _by_setting(self) -> dict[str, dict[str, float | None]]:
@@ -581,6 +602,10 @@ class Prepared:
     minus_gt_root: bool = False
     #: Keeps values per frame, where they are asked for.
     recorder: Recorder | None = None
+    #: Keeps single poses and the spread of errors, where they are asked for.
+    sampler: Sampler | None = None
+    #: Shares the errors out among faults, where that is asked for.
+    explainer: Explainer | None = None
     _scorable: npt.NDArray[np.bool_] | None = None
 
     def record(self) -> None:
@@ -597,6 +622,22 @@ class Prepared:
         gt, fps = self.pair.gt, self.pair.gt.fps or self.pair.pred.fps
         record_motion(self.recorder, self.pair, self._error_vectors, fps)
         return self.recorder.table(gt, self.pair.frames.gt_rows, origin_of(report, gt.dataset))
+
+    def sample(self) -> None:
+        """Keep samples of what `run` adds."""
+        pooling = self.scorer.protocol.pooling
+        n = len(self.pair.frames)
+        self.sampler = Sampler(self.tally.metrics, self.setup, n, joint_pooling=pooling == "joint")
+
+    def samples(self) -> Samples | None:
+        """The samples that were kept."""
+        if self.sampler is None:
+            return None
+        return self.sampler.samples(self.pair, self._poses, self.setup, self.scorer._bindings, self.tally.metrics)
+
+    def explain(self, *, whole: bool) -> None:
+        """Share out the errors of what `run` adds; `whole` if these are all the frames there are."""
+        self.explainer = Explainer(self.pair, self.setup, self._poses, whole)
 
     def _poses(self, rows: Rows) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
         """Prediction, ground truth and its mask of some of the poses that are scored."""
@@ -622,7 +663,7 @@ class Prepared:
         tally = Tally(self.tally.metrics, self.setup)
         of_gt, of_pred = frames.gt_chunk(rows), frames.pred_chunk(rows)
         numbers = None if gt.frame is None else gt.frame[of_gt]
-        keep = None if self.recorder is None else partial(self.recorder.keep, rows)
+        keep = keepers(rows, [watcher for watcher in (self.recorder, self.sampler) if watcher is not None])
         flags = tally.add(*self._poses(rows), local, numbers, keep)
         if self._scorable is not None:
             self._scorable[rows] = (flags & int(PoseFlag.UNSCORABLE)) == 0
@@ -655,6 +696,9 @@ def run(prepared: Sequence[Prepared], progress: Progress | None) -> None:
             piece.tally.merge(tally, present)
         if progress is not None:
             progress(tallies[0][0].counts["gt_frames"])
+    for piece in prepared:
+        if piece.explainer is not None:
+            piece.explainer.run()
 
 
 def available_groups(protocol: Protocol, keys: Sequence[str]) -> tuple[str, ...]:

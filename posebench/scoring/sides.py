@@ -6,6 +6,7 @@ once: a conversion for each skeleton, a matching for each selection.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +93,8 @@ class Sides:
         if applied not in self._frames:
             self._frames[applied] = _frames(pred, gt, protocol, applied, **self._allowed)
         absent = () if applied is None else applied.not_found(gt)
-        note = (
-            f"protocol {protocol.name} leaves out {', '.join(absent)}, which {gt.source} does not have under that "
-            "name; codes number the trials of an action in different ways"
-        )
-        return Pair(pred, gt, self._frames[applied], obstacle, (note,) if absent else ())
+        notes = (absent_note(protocol, absent, gt.source),) if absent else ()
+        return Pair(pred, gt, self._frames[applied], obstacle, notes)
 
     def _side(self, side: str, protocol: Protocol) -> PoseSet:
         given = self._given[side]
@@ -110,6 +108,19 @@ class Sides:
         if key not in self._settled:
             self._settled[key] = _settle(found, side, protocol)
         return self._settled[key]
+
+
+def extra_note(extra: int) -> str:
+    """What is said of predictions that are left out."""
+    return f"{extra} predictions without ground truth are left out"
+
+
+def absent_note(protocol: Protocol, absent: Sequence[str], source: str) -> str:
+    """What is said of sequences that a protocol leaves out and the ground truth does not have by that name."""
+    return (
+        f"protocol {protocol.name} leaves out {', '.join(absent)}, which {source} does not have under that "
+        "name; codes number the trials of an action in different ways"
+    )
 
 
 def _refuse_lacking(poses: PoseSet, protocol: Protocol) -> None:

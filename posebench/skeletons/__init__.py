@@ -246,6 +246,11 @@ def register_skeleton(skeleton: Skeleton) -> None:
         raise UsageError(f"a different skeleton named {known.name!r} is registered already")
 
 
+def registered_skeletons() -> tuple[Skeleton, ...]:
+    """All skeletons that are known in this process so far: what another must be told to know the same."""
+    return tuple(_REGISTRY.values())
+
+
 def _bare(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 

@@ -194,3 +194,13 @@ def test_without_pyarrow_the_pip_command_is_said(suffix, tmp_path, monkeypatch):
     for action in (lambda: read(path), lambda: write(PoseSet(POSES), path)):
         with pytest.raises(MissingExtraError, match=r"the package pyarrow: pip install 'posebench-hpe\[io\]'"):
             action()
+
+
+@pytest.mark.parametrize("width", [pa.int8(), pa.uint8(), pa.int64(), pa.uint64()])
+def test_dictionaries_with_any_index_and_unused_texts_are_read(width, tmp_path):
+    names = pa.DictionaryArray.from_arrays(pa.array([3, 1, 1, 3], width), ["unused", "b", "never", "a", "last"])
+    table = pa.table({"poses": binary(POSES), "action": names}).replace_schema_metadata({"dtype": "float64"})
+    save(table, tmp_path / "a.arrow")
+    action = read(tmp_path / "a.arrow").action
+    assert action.names == ("a", "b")
+    assert action.values.tolist() == ["a", "b", "b", "a"]

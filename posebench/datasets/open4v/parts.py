@@ -11,17 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +24,7 @@ from posebench.datasets.open4v.labels import Views, joined, read_part, write_lab
 from posebench.errors import InputError, MissingExtraError
 from posebench.io.atomic import atomic_write, remove_leftovers
 from posebench.io.hashing import sha256_of
+from posebench.workers import ONE_THREAD, environment, leave_with_parent, uninterrupted
 
 Progress = Callable[[float, float, str], None]
 Task = TypeVar("Task")
@@ -38,7 +33,7 @@ _PARTS = ".parts"
 _RECIPE = "recipe.json"
 _VERSIONS = "versions"
 #: One thread in each process: processes are what work is spread over.
-_ONE_THREAD = {"LP_NUM_THREADS": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_ONE_THREAD = {"LP_NUM_THREADS": "0", **ONE_THREAD}
 
 
 # ------------------------------------------------------------------------------------------------------------- folder
@@ -325,7 +320,7 @@ def run_parts(
         If a process was ended from outside, or what `make` raises; what is finished is kept.
     """
     pictures, finished = 0, total - len(waiting)
-    with _environment(_ONE_THREAD):
+    with environment(_ONE_THREAD):
         pool = ProcessPoolExecutor(
             min(workers, len(waiting)),
             mp_context=multiprocessing.get_context("spawn"),
@@ -333,7 +328,7 @@ def run_parts(
             initargs=given,
         )
         try:
-            with _uninterrupted():
+            with uninterrupted():
                 running = {pool.submit(make, place, task): task for task in waiting}
             for future in as_completed(running):
                 pictures += future.result()
@@ -348,49 +343,6 @@ def run_parts(
         finally:
             pool.shutdown(cancel_futures=True)
     return pictures
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back, also from processes that are started inside: while they start, they could only fall over it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # It comes with the first process, and would let signals in again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables that processes started inside inherit."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def leave_with_parent() -> None:
-    """Let a process finish its part on Ctrl-C, which reaches all of them; it ends when the first one is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 __all__ = [

@@ -1,0 +1,107 @@
+"""How fast `posebench score` goes through shards, what memory it takes, and what it costs to go on after a stop.
+
+Writes shards of motion capture (random skeletons without `POSEBENCH_DATA`) under the folder for temporary files, scores
+them with one process and with several, then once more with every state there. CPU time is that of all processes, less
+that of scoring one small shard: other work on the machine changes it less than the time on the wall. The last table is
+the arithmetic for 1 billion poses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from score_speed import JOINTS, machine, poses_like_h36m, quiet
+
+import posebench as pb
+
+BILLION = 1_000_000_000
+#: Poses of the shard that shows what starting costs.
+FEW = 1000
+
+
+def main() -> None:
+    """Time everything and print the tables."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--shards", type=int, default=8)
+    arguments.add_argument("--poses", type=int, default=250_000, help="in each shard")
+    arguments.add_argument("--format", default="arrow", choices=["arrow", "npz", "parquet"])
+    arguments.add_argument("--jobs", type=int, default=2)
+    asked = arguments.parse_args()
+    n = asked.shards * asked.poses
+    with tempfile.TemporaryDirectory(prefix="posebench-") as folder:
+        small, large = Path(folder, "small"), Path(folder, "large")
+        write_shards(small, 1, FEW, asked.format)
+        source = write_shards(large, asked.shards, asked.poses, asked.format)
+        print(f"{n:,} poses x {JOINTS} joints, float32, {source},")
+        print(f"in {asked.shards} shards of .{asked.format}; one run each\n")
+        print(machine() + f"; load {os.getloadavg()[0]:.1f}\n")
+        run(small, 1)  # compiles, or loads the cache
+        start = run(small, 1)[1]
+        print("| what | time | CPU time | poses per CPU second | most memory of a process |")
+        print("|---|---|---|---|---|")
+        show(f"one shard of {FEW:,} poses", *run(small, 1), 0, 0.0)
+        show("every metric of `standard`, `--jobs 1`", *run(large, 1), n, start)
+        seconds, cpu, peak = run(large, asked.jobs, "--state", f"{folder}/states")
+        show(f"every metric of `standard`, `--jobs {asked.jobs}`", seconds, cpu, peak, n, asked.jobs * start)
+        again = run(large, 1, "--state", f"{folder}/states")
+        show("the same again, all states there, `--jobs 1`", *again, n, start)
+        size = sum(path.stat().st_size for path in large.rglob("*.*")) / asked.shards / 2
+        state = sum(path.stat().st_size for path in Path(folder, "states").glob("*.npz")) / asked.shards
+    print(f"\nA shard has {size / 1e6:.0f} MB on each side, its state {state / 1e3:.0f} kB.\n")
+    one, other = (cpu - asked.jobs * start) / n * BILLION, (again[1] - start) / n * BILLION
+    print("| 1 billion poses, from the CPU time measured | |")
+    print("|---|---|")
+    print(f"| bytes on each side, float32 | {size / asked.poses * BILLION / 1e9:.0f} GB |")
+    print(f"| core time | {one / 3600:.1f} h |")
+    print(f"| on 64 cores that have nothing else to do | {one / 64 / 60:.0f} min |")
+    print(f"| core time of going on when all states are there | {other / 3600:.1f} h |")
+
+
+def write_shards(folder: Path, shards: int, poses: int, suffix: str) -> str:
+    """Sequences of 1,000 frames, none of them in two shards; says what the poses are."""
+    source, pred, gt, _ = poses_like_h36m(poses)
+    for shard in range(shards):
+        keys = {
+            "subject": f"S{shard % 7}",
+            "action": f"A{shard % 15}",
+            "sequence": (np.arange(poses) // 1000 + shard * poses).astype(str),
+            "frame": np.arange(poses) % 1000,
+        }
+        for side, values in (("pred", pred), ("gt", gt)):
+            (folder / side).mkdir(parents=True, exist_ok=True)
+            facts = {"skeleton": "h36m17", "unit": "mm", "reference": "camera"}
+            pb.write(pb.PoseSet(values, **facts, **keys), folder / side / f"{shard:05d}.{suffix}")
+    return source
+
+
+def run(folder: Path, jobs: int, *arguments: str) -> tuple[float, float, int]:
+    """Wall time and CPU time (s) of scoring a folder, and the peak memory (bytes) of its largest process."""
+    command = [sys.executable, "-m", "posebench", "score", "--pred", f"{folder}/pred", "--gt", f"{folder}/gt"]
+    # Said by hand, so that random skeletons are not taken for joints in a wrong order.
+    command += ["--pred-skeleton", "h36m17", "--gt-skeleton", "h36m17", "--jobs", str(jobs), *arguments]
+    start = time.perf_counter()
+    with quiet() as output:
+        child = subprocess.Popen(command, stdout=output, stderr=output)
+        _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with exit code {child.returncode}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+def show(what: str, seconds: float, cpu: float, peak: int, poses: int, start: float) -> None:
+    """One line of the table."""
+    rate = f"{poses / (cpu - start) / 1e6:.2f} M" if poses else ""
+    print(f"| {what} | {seconds:.1f} s | {cpu:.1f} s | {rate} | {peak / 1e6:.0f} MB |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""`posebench score` on folders and globs: what is refused there, and what a person sees while shards are scored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from posebench.protocols import Protocol
+    from posebench.report import Report
+
+
+def refuse_with_shards(pred: Path, gt: Path, outputs: Sequence[Path], *, protocol: str, frames: bool | None) -> None:
+    """Raise where an option asks for what is not kept of shards, or a result would become one."""
+    if protocol == "all":
+        raise UsageError("--protocol all takes files; score shards under one protocol at a time")
+    if frames:
+        raise UsageError(
+            "--frames takes files: the values per frame of shards would be as large as the set; score the shards that "
+            "are of interest one by one"
+        )
+    for path in outputs:
+        for folder in (pred, gt):
+            if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
+                raise UsageError(f"{path}: lies in {folder}, where it would be taken for a shard; write it elsewhere")
+
+
+def refuse_without_shards(jobs: int | None, state: Path | None) -> None:
+    """Raise where an option is of shards and there are none."""
+    for name, value in (("--jobs", jobs), ("--state", state)):
+        if value is not None:
+            raise UsageError(f"{name} is for shards: give --pred and --gt as folders or globs")
+
+
+def score_shards_shown(
+    pred: Path,
+    gt: Path,
+    groups: Sequence[str],
+    chosen: Protocol,
+    stated: Mapping[str, Mapping[str, Any]],
+    *,
+    jobs: int | None,
+    state: Path | None,
+    **options: Any,
+) -> Report:
+    """Score shards with a bar on stderr, and sentences on what was found."""
+    from posebench.cli.progress import announce_compilation, step_bar
+    from posebench.io import read
+    from posebench.kernels.dispatch import threads
+    from posebench.scoring.scorer import available_groups
+    from posebench.scoring.shard_files import find_shards
+    from posebench.scoring.shards import score_shards
+
+    # Before hours are spent: groups are those of the first shard's keys, and all must have the same.
+    first = find_shards(pred, gt).shards[0].gt
+    refuse_groups(groups, available_groups(chosen, tuple(read(first, **stated["gt"]).keys)), first)
+    announce_compilation()
+    try:
+        with step_bar("scoring") as bar:
+
+            def progress(done: int, total: int, poses: int) -> None:
+                if bar is not None:
+                    bar(done, total, f"{done} of {total} shards, {poses:,} poses")
+
+            return score_shards(
+                pred,
+                gt,
+                protocol=chosen,
+                pred_facts=stated["pred"],
+                gt_facts=stated["gt"],
+                jobs=threads() if jobs is None else jobs,
+                state=state,
+                progress=progress,
+                say=_say,
+                **options,
+            )
+    except KeyboardInterrupt:
+        kept = f"what is finished is kept in {state}; the same command goes on" if state else "nothing is kept: --state"
+        _say(f"stopped; {kept}")
+        raise
+
+
+def refuse_groups(groups: Sequence[str], available: Sequence[str], gt: Path) -> None:
+    """Raise if a report cannot be grouped as asked."""
+    for group in groups:
+        if group not in available and not group.startswith("cluster"):
+            raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
+
+
+def _say(sentence: str) -> None:
+    # File names may hold bytes that are no text.
+    print(f"posebench: {sentence.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
