@@ -4,8 +4,10 @@
     python docs/run_examples.py --write docs/conventions.md   # put in what the commands print now
 
 A block that begins with ```console holds commands, each after `$ `, with the output (stdout) below. All blocks of a
-page run in one folder of their own in which `examples` is the folder of this project. A block after the line
-`<!-- mocap -->` needs the motion capture data that POSEBENCH_DATA names and is left alone without them.
+page run in one folder of their own in which `examples` is the folder of this project. A block whose first line says
+`title="NAME"` is a file, which is written into that folder for the commands after it. A block after the line
+`<!-- mocap -->` needs the motion capture data that POSEBENCH_DATA names, one after `<!-- zoo -->` needs torch, one
+after `<!-- torchmetrics -->` that package; they are left alone where these are not there.
 """
 
 from __future__ import annotations
@@ -18,10 +20,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(?P<head>(?:<!-- (?P<need>\w+) -->\n)?```console\n)(?P<body>.*?)(?P<tail>```\n)", re.DOTALL)
+BLOCK = re.compile(
+    r"(?P<head>(?:<!-- (?P<need>\w+) -->\n)?```(?:console|\w+ title=\"(?P<file>[^\"/]+)\")\n)"
+    r"(?P<body>.*?)(?P<tail>```\n)",
+    re.DOTALL,
+)
+
+#: Package without which a block is left alone, by the word above the block.
+PACKAGES = {"zoo": "torch", "torch": "torch", "torchmetrics": "torchmetrics", "mmengine": "mmengine"}
 
 
 def fresh(text: str, folder: Path, *, mocap: bool) -> str:
@@ -30,7 +40,11 @@ def fresh(text: str, folder: Path, *, mocap: bool) -> str:
         (folder / "examples").symlink_to(ROOT / "examples")
 
     def block(found: re.Match[str]) -> str:
-        if found["need"] == "mocap" and not mocap:
+        if found["file"]:
+            (folder / found["file"]).write_text(found["body"], "utf-8")
+            return found[0]
+        package = PACKAGES.get(found["need"])
+        if (found["need"] == "mocap" and not mocap) or (package and not find_spec(package)):
             return found[0]
         return found["head"] + "".join(run(command, folder) for command in commands(found["body"])) + found["tail"]
 

@@ -15,8 +15,8 @@ DOCS = ROOT / "docs"
 
 #: First words of a line of code that make it a command.
 PROGRAMS = (
-    ".ci/run", ".venv-test/bin/python", ".venv-test/bin/ruff", "apt-get", "cd", "clusters/build.sh", "dask", "git", "make",
-    "mkdocs", "mpirun", "pip", "posebench", "pytest", "python", "torchrun",
+    ".ci/run", ".venv-test/bin/python", ".venv-test/bin/ruff", "apt-get", "cd", "clusters/build.sh", "dask", "git",
+    "make", "mkdocs", "mpirun", "pip", "posebench", "pytest", "python", "torchrun",
 )  # fmt: skip
 FENCE = re.compile(r"^(?P<ticks>```+)(?P<word>[^\n]*)\n(?P<body>.*?)^(?P=ticks)[^\S\n]*$", re.M | re.S)
 _INDENTED = re.compile(r"(?<=\n\n)(?: {4}[^\n]*\n(?:[^\S\n]*\n(?= {4}))*)+")
@@ -64,7 +64,9 @@ def pages() -> dict[str, str]:
 
 def shown_commands(page: str, text: str) -> Iterator[Shown]:
     """Commands in indented blocks and in fences other than console."""
-    blocks = [found["body"] for found in FENCE.finditer(text) if found["word"].split(" ")[0] in ("", "bash", "sh", "text")]
+    blocks = [
+        found["body"] for found in FENCE.finditer(text) if found["word"].split(" ")[0] in ("", "bash", "sh", "text")
+    ]
     outside = FENCE.sub("", text)
     blocks += [re.sub(r"^ {4}", "", found[0], flags=re.M) for found in _INDENTED.finditer(outside)]
     for block in blocks:
