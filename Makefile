@@ -7,13 +7,14 @@ PYTEST_ARGS ?=
 DEMO := .venv-demo
 TEST := .venv-test
 ZOO := .venv-zoo
+SITE := .venv-docs
 ZOO_MODEL ?= open4v-small-lite0-ss
 ZOO_PICTURE := examples/data/zoo
 PIP := python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # What ends up in the installed package, and so has to be installed again when it changes.
 PACKAGED := $(shell find posebench model_zoo clusters examples/data docs/results -type f -not -path '*/__pycache__/*') README.md
 
-.PHONY: help demo demo-zoo test lint bench wheel clean python-is-new-enough
+.PHONY: help demo demo-zoo test lint bench docs wheel clean python-is-new-enough
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make test    linters, type checker, tests and doctests"
 	@echo "make lint    linters and type checker only"
 	@echo "make bench   timings against what users would pick instead"
+	@echo "make docs    build the documentation site into build/site"
 	@echo "make wheel   build the wheel into dist/"
 	@echo "make clean   remove virtual environments, caches and builds"
 
@@ -48,15 +50,18 @@ bench: $(TEST)/.installed
 		$(TEST)/bin/python "$$script"; \
 	done
 
+docs: $(SITE)/.installed
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict
+
 wheel: $(TEST)/.installed
 	$(TEST)/bin/python -m build --wheel
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(ZOO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(ZOO) $(SITE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find posebench model_zoo tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made anew only when what is to be installed changes.
-$(DEMO)/.made $(TEST)/.made $(ZOO)/.made: pyproject.toml constraints.txt | python-is-new-enough
+$(DEMO)/.made $(TEST)/.made $(ZOO)/.made $(SITE)/.made: pyproject.toml constraints.txt | python-is-new-enough
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	touch $@
@@ -73,7 +78,12 @@ $(ZOO)/.installed: $(ZOO)/.made $(PACKAGED)
 
 $(TEST)/.installed: $(TEST)/.made
 	@echo "Installing posebench and what its tests need into $(@D)"
-	$(@D)/bin/$(PIP) --editable '.[dev,zoo]'
+	$(@D)/bin/$(PIP) --editable '.[dev,zoo,torchmetrics,mmengine]'
+	touch $@
+
+$(SITE)/.installed: $(SITE)/.made
+	@echo "Installing what the documentation site needs into $(@D)"
+	$(@D)/bin/$(PIP) --editable '.[docs]'
 	touch $@
 
 python-is-new-enough:

@@ -28,6 +28,8 @@ _HOMES = {
     "Comparison": "posebench.comparison",
     "compare": "posebench.comparison",
     "convert": "posebench.conversion",
+    "Diagnosis": "posebench.doctor",
+    "diagnose": "posebench.doctor",
     "lift_uvd": "posebench.lifting",
     "Skeleton": "posebench.skeletons",
     "get_skeleton": "posebench.skeletons",
@@ -46,9 +48,13 @@ _HOMES = {
     "reasons_not_comparable": "posebench.published",
     "Report": "posebench.report",
     "bootstrap_ci": "posebench.statistics",
+    "score_dataframe": "posebench.dataframes",
+    "Explanation": "posebench.taxonomy",
+    "explain": "posebench.scoring",
     "ProtocolReports": "posebench.scoring",
     "Scorer": "posebench.scoring",
     "score_protocols": "posebench.scoring",
+    "score_shards": "posebench.scoring",
     "score": "posebench.scoring",
     "MetricSpec": "posebench.metrics",
     "families": "posebench.metrics",
@@ -90,6 +96,9 @@ if TYPE_CHECKING:
     from posebench.comparison import Comparison as Comparison
     from posebench.comparison import compare as compare
     from posebench.conversion import convert as convert
+    from posebench.dataframes import score_dataframe as score_dataframe
+    from posebench.doctor import Diagnosis as Diagnosis
+    from posebench.doctor import diagnose as diagnose
     from posebench.errors import InputError as InputError
     from posebench.errors import MissingExtraError as MissingExtraError
     from posebench.errors import PosebenchError as PosebenchError
@@ -137,13 +146,16 @@ if TYPE_CHECKING:
     from posebench.report import Report as Report
     from posebench.scoring import ProtocolReports as ProtocolReports
     from posebench.scoring import Scorer as Scorer
+    from posebench.scoring import explain as explain
     from posebench.scoring import score as score
     from posebench.scoring import score_protocols as score_protocols
+    from posebench.scoring import score_shards as score_shards
     from posebench.skeletons import Skeleton as Skeleton
     from posebench.skeletons import get_skeleton as get_skeleton
     from posebench.skeletons import register_skeleton as register_skeleton
     from posebench.skeletons import skeleton_names as skeleton_names
     from posebench.statistics import bootstrap_ci as bootstrap_ci
+    from posebench.taxonomy import Explanation as Explanation
 
 
 def __getattr__(name: str) -> Any:

@@ -111,6 +111,36 @@ def to_root(poses: PoseSet) -> PoseSet:
     return poses.replace(**changes)
 
 
+def to_axes(poses: PoseSet, axes: str) -> PoseSet:
+    """The same poses with their axes renamed or reversed: what the file says of its reference becomes true.
+
+    Reference, cameras and depths are kept as they are, since they are taken to be right and the coordinates wrong. One
+    reversed axis alone, or three, mirror the body.
+
+    Parameters
+    ----------
+    poses : PoseSet
+    axes : str
+        Which axis of the poses becomes each of the new ones: ``"x,-z,y"`` takes -z for y and y for z.
+
+    Raises
+    ------
+    UsageError
+        If `axes` does not name x, y and z once each.
+
+    Examples
+    --------
+    >>> to_axes(PoseSet([[[1.0, 2.0, 3.0]]]), "x,-z,y").poses.tolist()
+    [[[1.0, -3.0, 2.0]]]
+    """
+    words = [word.strip() for word in axes.split(",")]
+    if sorted(word.removeprefix("-") for word in words) != ["x", "y", "z"]:
+        raise UsageError(f"axes are {axes!r}, expected x, y and z once each, as in x,-y,z")
+    order = ["xyz".index(word.removeprefix("-")) for word in words]
+    signs = np.array([-1.0 if word.startswith("-") else 1.0 for word in words])
+    return poses.replace(poses=_by_blocks(poses, lambda part, rows: part[..., order] * signs))
+
+
 def _keys_of(poses: PoseSet, row: int) -> str:
     return f" ({describe_keys(poses, row, poses.keys)})" if poses.keys else ""
 
@@ -430,4 +460,4 @@ def _result(poses: PoseSet, move: _Move, moved: npt.NDArray[Any], reference: str
     return poses.replace(**changes, notes=(*poses.notes, *move.notes, *notes))
 
 
-__all__ = ["to_camera", "to_root", "to_unit", "to_world"]
+__all__ = ["to_axes", "to_camera", "to_root", "to_unit", "to_world"]

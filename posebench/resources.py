@@ -1,4 +1,4 @@
-"""Finds the files that posebench ships besides its code: example data and cluster banks.
+"""Finds the files that posebench ships besides its code: example data, cluster banks and results.
 
 They lie inside the installed package, or else beside it in the checkout; callers name them the same way in both.
 """
@@ -14,15 +14,15 @@ _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 
 #: Folder in the installed package -> folder in the checkout, from which pyproject.toml copies it into the wheel.
-_FOLDERS = {"clusters": "clusters", "examples": "examples/data"}
+_FOLDERS = {"clusters": "clusters", "examples": "examples/data", "results": "docs/results"}
 
 
-def resource(folder: Literal["clusters", "examples"], *parts: str) -> Path:
+def resource(folder: Literal["clusters", "examples", "results"], *parts: str) -> Path:
     """Path of a file or folder that ships with posebench.
 
     Parameters
     ----------
-    folder : {"clusters", "examples"}
+    folder : {"clusters", "examples", "results"}
     *parts : str
         The name inside that folder, part by part.
 

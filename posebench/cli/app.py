@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from posebench import __version__
-from posebench.cli import bank, compare, convert, data, demo, figure, protocols, published, score, zoo
+from posebench.cli import (
+    bank,
+    compare,
+    conformance,
+    convert,
+    data,
+    demo,
+    doctor,
+    env,
+    figure,
+    protocols,
+    published,
+    score,
+    table,
+    zoo,
+)
 
 # Plain help: rich markup costs a third of the time that help may take.
 app = typer.Typer(
@@ -20,13 +35,17 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.command("conformance")(conformance.conformance)
 app.command("convert")(convert.convert)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("env")(env.env)
 app.add_typer(bank.app, name="bank")
 app.add_typer(data.app, name="data")
 app.add_typer(figure.app, name="figure")
 app.add_typer(protocols.app, name="protocols")
 app.add_typer(published.app, name="published")
+app.command("table")(table.table)
 app.add_typer(zoo.app, name="zoo")
 
 

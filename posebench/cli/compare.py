@@ -27,7 +27,9 @@ def compare(
     ] = None,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="Also write .json, .csv, .md or .tex; repeatable.", show_default=False),
+        typer.Option(
+            "-o", "--output", help="Also write .json, .csv, .md, .tex or .html; repeatable.", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random patterns of signs.", min=0)] = 0,
 ) -> None:

@@ -39,6 +39,14 @@ def convert(
         ),
     ] = None,
     unit: Annotated[str | None, typer.Option("--unit", help="Convert to mm or m.", show_default=False)] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            "--axes",
+            help="Which axis of IN becomes each new one, as in x,-y,-z; what IN says of its reference stays.",
+            show_default=False,
+        ),
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(
@@ -85,7 +93,8 @@ def convert(
 ) -> None:
     """Convert pose files to another format, skeleton, unit or reference, or join several.
 
-    The endings of the names say the formats. Skeleton, unit and --to are converted in this order, after joining.
+    The endings of the names say the formats. Skeleton, unit, --axes and --to are converted in this
+    order, after joining.
 
     Example: posebench convert gt.npz world.npz --to world --cameras Calib.qca.txt
     """
@@ -119,6 +128,8 @@ def convert(
         poses = to_skeleton(poses, wanted)
     if unit is not None:
         poses = references.to_unit(poses, unit)
+    if axes is not None:
+        poses = references.to_axes(poses, axes)
     if to == "camera":
         poses = references.to_camera(poses, rig, camera=camera)
     elif to == "world":

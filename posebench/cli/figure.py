@@ -1,4 +1,4 @@
-"""`posebench figure`: the paper's figures 4, 5 and 6, measured and drawn anew."""
+"""`posebench figure`: the paper's figures 4, 5 and 6, measured and drawn anew, and charts of results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import options
+from posebench.cli import figure_results, options
 from posebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from posebench.poses import PoseSet
 
 app = typer.Typer(
-    help="The paper's figures 4, 5 and 6, measured and drawn anew.", no_args_is_help=True, rich_markup_mode=None
+    help="The paper's figures 4, 5 and 6, measured and drawn anew, and charts for a results section.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 #: The banks that ship with posebench.
@@ -104,9 +106,9 @@ def figure4(
 
     banks = [find_bank(name) for name in names]
     announce_compilation()
-    poses = ground_truth(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, say=_say)
+    poses = ground_truth(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, say=say)
     drawn = (row or figure.DRAWN) if output else ()
-    found = figure.measure(poses, banks, pairs=pairs, levels=level or figure.LEVELS, drawn=drawn, seed=seed, say=_say)
+    found = figure.measure(poses, banks, pairs=pairs, levels=level or figure.LEVELS, drawn=drawn, seed=seed, say=say)
     if output:
         _write(figure.draw(found, up=up), output)
     for path in table or ():
@@ -140,11 +142,11 @@ def figure5(
     from posebench.figures.material import ground_truth
 
     announce_compilation()
-    given = ground_truth(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, say=_say)
+    given = ground_truth(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, say=say)
     _say_notes(given)
-    found = figure.measure(given, k=k, poses=poses, seed=seed, say=_say)
+    found = figure.measure(given, k=k, poses=poses, seed=seed, say=say)
     _write(figure.draw(found, up=up), output)
-    _tell(output, f"{found.source} in {k} clusters")
+    tell(output, f"{found.source} in {k} clusters")
 
 
 @app.command("6")
@@ -172,7 +174,14 @@ def figure6(
 
     found = figure.measure(find_bank(bank), order=order, skeleton=skeleton)
     _write(figure.draw(found, up=up), output)
-    _tell(output, f"{found.bank.k} centres of {found.bank.name}")
+    tell(output, f"{found.bank.k} centres of {found.bank.name}")
+
+
+app.command("joints")(figure_results.joints)
+app.command("errors")(figure_results.errors)
+app.command("pck")(figure_results.pck)
+app.command("poses")(figure_results.poses)
+app.command("faults")(figure_results.faults)
 
 
 def _check_outputs(paths: Sequence[Path], figures: Sequence[Path], gt: Path | None, banks: Sequence[str]) -> None:
@@ -201,17 +210,19 @@ def _write(figure: Figure, paths: Sequence[Path]) -> None:
     save_figure(figure, paths)
 
 
-def _tell(paths: Sequence[Path], what: str) -> None:
+def tell(paths: Sequence[Path], what: str) -> None:
+    """Say on stdout what each file holds."""
     for path in paths:
         typer.echo(_printable(f"{path}: {what}"))
 
 
 def _say_notes(poses: PoseSet) -> None:
     for note in poses.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
+    """Say on stderr what goes on."""
     # Names from files may hold line breaks; a message is one line.
     print(f"posebench: {_printable(' '.join(words.splitlines()))}", file=sys.stderr)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +52,9 @@ def score(
     ] = None,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="Also write .json, .csv, .md or .tex; repeatable.", show_default=False),
+        typer.Option(
+            "-o", "--output", help="Also write .json, .csv, .md, .tex or .html; repeatable.", show_default=False
+        ),
     ] = None,
     pred_unit: options.PredUnit = None,
     gt_unit: options.GtUnit = None,
@@ -79,6 +82,17 @@ def score(
             show_default=False,
         ),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how much of MPJPE each fault has put there: docs/explain.md.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Processes, for shards.  [default: as many as cores]", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="Folder that keeps finished shards, to go on from there.", show_default=False),
+    ] = None,
     fail_over: Annotated[
         list[str] | None,
         typer.Option("--fail-over", help="Exit 1 if an error is larger, as in MPJPE=60.", show_default=False),
@@ -88,19 +102,26 @@ def score(
         typer.Option("--fail-under", help="Exit 1 if a score is smaller, as in PCK@150=90.", show_default=False),
     ] = None,
 ) -> None:
-    """Score predictions against ground truth.
+    """Score predictions against ground truth: files, or folders or quoted globs of shards that are one set.
 
     Example: posebench score --pred pred.npz --gt gt.npz --by action -o result.json
     """
+    from posebench.cli.sharded import refuse_groups, refuse_with_shards, refuse_without_shards, score_shards_shown
     from posebench.frames import frames_path
     from posebench.metrics import resolve
     from posebench.protocols import get_protocol
     from posebench.report.render import kind_of, print_report
+    from posebench.scoring.shard_files import is_shards
 
     groups = tuple(dict.fromkeys(word.strip() for text in by or () for word in text.split(",") if word.strip()))
     outputs = tuple(output or ())
     results = [path for path in outputs if kind_of(path) == "json"]
-    beside = [] if frames is False or protocol == "all" else [frames_path(path) for path in results]
+    shards = is_shards(pred) or is_shards(gt)
+    beside = [] if frames is False or protocol == "all" or shards else [frames_path(path) for path in results]
+    if shards:
+        refuse_with_shards(pred, gt, outputs, protocol=protocol, frames=frames)
+    else:
+        refuse_without_shards(jobs, state)
     for path in (*outputs, *beside):
         refuse_unwritable(path, (pred, gt))
     if frames and not results:
@@ -109,7 +130,9 @@ def score(
         _gate(text, over=False) for text in fail_under or ()
     ]
     if protocol == "all":
-        _refuse_with_all(metric=metric, bank=bank, by=by, frames=frames, fail_over=fail_over, fail_under=fail_under)
+        _refuse_with_all(
+            metric=metric, bank=bank, by=by, frames=frames, explain=explain, fail_over=fail_over, fail_under=fail_under
+        )
     chosen = get_protocol("standard" if protocol == "all" else protocol)
     metrics = None if metric is None else [resolve(name) for name in metric]
     asked = {m.key for m in (map(resolve, chosen.metrics) if metrics is None else metrics)}
@@ -120,29 +143,34 @@ def score(
     from posebench.scoring import score as score_sets
     from posebench.scoring.scorer import available_groups
 
-    p = read(pred, skeleton=pred_skeleton, unit=pred_unit, reference=pred_reference, origin=pred_origin, fps=fps)
-    g = read(gt, skeleton=gt_skeleton, unit=gt_unit, reference=gt_reference, origin=gt_origin, fps=fps)
-    if protocol == "all":
-        _score_all(p, g, outputs, allow_missing, allow_extra)
-        return
-    available = available_groups(chosen, tuple(g.keys))
-    for group in groups:
-        if group not in available and not group.startswith("cluster"):
-            raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
-    announce_compilation()
-    with progress_bar("scoring", len(g)) as progress:
-        report = score_sets(
-            p,
-            g,
-            protocol=chosen,
-            metrics=metrics,
-            also=also,
-            banks=bank or (),
-            allow_missing=allow_missing,
-            allow_extra=allow_extra,
-            frames=bool(beside),
-            progress=progress,
-        )
+    stated: dict[str, dict[str, Any]] = {
+        "pred": {"skeleton": pred_skeleton, "unit": pred_unit, "reference": pred_reference, "origin": pred_origin},
+        "gt": {"skeleton": gt_skeleton, "unit": gt_unit, "reference": gt_reference, "origin": gt_origin},
+    }
+    stated = {side: {**facts, "fps": fps} for side, facts in stated.items()}
+    how_to_score: dict[str, Any] = {
+        "metrics": metrics,
+        "also": also,
+        "banks": bank or (),
+        "allow_missing": allow_missing,
+        "allow_extra": allow_extra,
+        "explain": explain,
+    }
+    if shards:
+        report = score_shards_shown(pred, gt, groups, chosen, stated, jobs=jobs, state=state, **how_to_score)
+    else:
+        p, g = read(pred, **stated["pred"]), read(gt, **stated["gt"])
+        if protocol == "all":
+            _score_all(p, g, outputs, allow_missing, allow_extra)
+            return
+        refuse_groups(groups, available_groups(chosen, tuple(g.keys)), gt)
+        announce_compilation()
+        html = any(kind_of(path) == "html" for path in outputs)
+        with progress_bar("scoring", len(g)) as progress:
+            report = score_sets(
+                p, g, protocol=chosen, frames=bool(beside), samples=html, progress=progress, **how_to_score
+            )
+    report.command = shlex.join(["posebench", *sys.argv[1:]])
     _say_notes(report.notes)
     groups = groups or report.default_groups
     print_report(report, groups)

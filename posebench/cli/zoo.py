@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import zoo_predict, zoo_refine, zoo_row, zoo_training
+from posebench.cli import zoo_label_poses, zoo_predict, zoo_refine, zoo_row, zoo_training
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def _noise(source: str) -> float:
     return noise
 
 
+app.command("label-poses")(zoo_label_poses.label_poses)
 app.command("predict")(zoo_predict.predict)
 app.command("list")(zoo_predict.list_)
 app.command("show")(zoo_predict.show)

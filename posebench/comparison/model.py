@@ -149,7 +149,7 @@ class Comparison:
                 yield metric, pair
 
     def save(self, path: str | Path) -> None:
-        """Write the comparison in the format of the file's ending: .json, .csv, .md or .tex.
+        """Write the comparison in the format of the file's ending: .json, .csv, .md, .tex or .html.
 
         Raises
         ------

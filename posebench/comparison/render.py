@@ -50,7 +50,7 @@ CSV_COLUMNS = (
 
 
 def render_comparison(comparison: Comparison, kind: str) -> str:
-    """A comparison as text of a kind: "txt", "json", "csv", "md" or "tex", with a newline at its end.
+    """A comparison as text of a kind: "txt", "json", "csv", "md", "tex" or "html", with a newline at its end.
 
     Raises
     ------
@@ -71,8 +71,12 @@ def render_comparison(comparison: Comparison, kind: str) -> str:
         return markdown_of(parts)
     if kind == "tex":
         return latex_of(parts, _facts(comparison, None))
+    if kind == "html":
+        from posebench.html.page import html_of
+
+        return html_of(parts, "Comparison of predictions")
     if kind != "txt":
-        raise UsageError(f"there is no comparison format {kind!r}; known are txt, json, csv, md, tex")
+        raise UsageError(f"there is no comparison format {kind!r}; known are txt, json, csv, md, tex, html")
     from posebench.report.terminal import plain_text_of
 
     return plain_text_of(parts)

@@ -16,6 +16,8 @@ from posebench.report.model import MetricValue, Report
 NOTHING = "–"
 UP, DOWN = "↑", "↓"
 SHORT_HASH = 12
+#: Raised letters that stand for footnotes, where a table has more of them than there are signs -> the letter.
+RAISED = dict(zip("ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", "abcdefghijklmnoprstuvwxyz", strict=True))
 
 _DECIMALS = {"mm/s": 1, "mm/s^2": 1}
 _LONGEST_NAME = 120
@@ -32,6 +34,10 @@ class Cell:
 
     text: str
     mark: str = ""
+    #: The best of those that compare.
+    strong: bool = False
+    #: Where a number comes from, for formats that can show it beside.
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +87,16 @@ def content(report: Report, by: Sequence[str]) -> Content:
     """Everything that a format for people sets."""
     return Content(
         facts(report),
-        (_metric_table(report), *(_group_table(report, group) for group in by)),
+        (_metric_table(report), *(_group_table(report, group) for group in by), *_explanation(report, by)),
         notes(report),
         footnotes(report),
     )
+
+
+def _explanation(report: Report, by: Sequence[str]) -> tuple[Table, ...]:
+    from posebench.report.explaining import explanation_tables
+
+    return () if report.explanation is None else explanation_tables(report.explanation, by)
 
 
 def facts(report: Report, hash_digits: int | None = SHORT_HASH) -> tuple[str, ...]:
@@ -108,7 +120,8 @@ def facts(report: Report, hash_digits: int | None = SHORT_HASH) -> tuple[str, ..
 
 def notes(report: Report) -> tuple[str, ...]:
     """The report's notes, each in one line."""
-    return tuple(clean(note, None) for note in report.notes)
+    explained = [] if report.explanation is None else report.explanation.notes
+    return tuple(clean(note, None) for note in (*report.notes, *explained))
 
 
 def footnotes(report: Report) -> tuple[Footnote, ...]:
@@ -197,7 +210,7 @@ def _metric_row(metric: MetricValue) -> tuple[Cell, ...]:
     return (
         Cell(clean(metric.name)),
         _value(metric.value, metric),
-        Cell(_unit(metric)),
+        Cell(shown_unit(metric)),
         Cell(_arrow(metric)),
         Cell(clean(metric.n)),
         Cell(f"[{', '.join(ends)}]" if ends else NOTHING),
@@ -212,7 +225,7 @@ def _group_table(report: Report, group: str) -> Table:
     return Table(
         (
             Column(clean(group), right=False),
-            *(Column(clean(m.name), f"({_unit(m) or '1'}) {_arrow(m)}") for m in metrics),
+            *(Column(clean(m.name), f"({shown_unit(m) or '1'}) {_arrow(m)}") for m in metrics),
         ),
         tuple(
             (Cell(clean(key) or "(empty)"), *(_value(of.get(m.name), m) for m in metrics))
@@ -235,7 +248,8 @@ def number(value: float | None, unit: str, name: str) -> str:
     return f"{value:z.{_DECIMALS.get(unit, 2)}f}" if abs(value) < 1e7 else f"{value:.3e}"
 
 
-def _unit(metric: MetricValue) -> str:
+def shown_unit(metric: MetricValue) -> str:
+    """A metric's unit as people write it."""
     return clean(metric.unit).replace("^2", "²")
 
 

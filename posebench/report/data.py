@@ -11,10 +11,17 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from posebench.errors import InputError
 from posebench.report.content import clean, facts, finite, footnotes, notes
 from posebench.report.model import MetricValue, Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Field = str | float | bool | None
+Record = list[Field]
 
 CSV_COLUMNS = (
     "group",
@@ -55,7 +62,7 @@ def csv_text(report: Report, by: Sequence[str] = ()) -> str:
     has the names as they are. Members of a group have neither n nor interval, and count as incomplete where the total
     does.
     """
-    return table_text(comments(report), CSV_COLUMNS, records(report, by))
+    return table_text(comments(report), CSV_COLUMNS, map(safe_record, records(report, by)))
 
 
 def comments(report: Report) -> list[str]:
@@ -67,8 +74,18 @@ def comments(report: Report) -> list[str]:
     ]
 
 
-def records(report: Report, by: Sequence[str] = ()) -> Iterator[list[str | float | bool | None]]:
-    """One record of `CSV_COLUMNS` per number."""
+def frame(report: Report, by: Sequence[str]) -> pd.DataFrame:
+    """The records as a table of pandas, with names as they are; bytes in them that are no text are spelled out."""
+    import pandas as pd
+
+    rows = [[_text(field) if isinstance(field, str) else field for field in record] for record in records(report, by)]
+    table = pd.DataFrame(rows, columns=list(CSV_COLUMNS))
+    kinds = {"value": "float64", "n": "Int64", "ci95_low": "float64", "ci95_high": "float64"}
+    return table.astype({**kinds, "higher_is_better": "bool", "incomplete": "bool"})
+
+
+def records(report: Report, by: Sequence[str] = ()) -> Iterator[Record]:
+    """One record of `CSV_COLUMNS` per number, with names as they are; `safe_record` is for files."""
     for metric in report.metrics.values():
         yield _record("all", "", metric, metric.value, metric.n, metric.ci95)
     for group in by:
@@ -76,11 +93,26 @@ def records(report: Report, by: Sequence[str] = ()) -> Iterator[list[str | float
             for metric in report.metrics.values():
                 if metric.name in values:
                     yield _record(group, key, metric, values[metric.name])
+    yield from _explained(report, by)
 
 
-def table_text(
-    lines: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str | float | bool | None]]
-) -> str:
+def _explained(report: Report, by: Sequence[str]) -> Iterator[Record]:
+    """The share of each fault, as a metric of its own: `MPJPE(fault=scale)`."""
+    from posebench.report.explaining import explanation_records
+
+    found = report.explanation
+    if found is None:
+        return
+    metric = report.metrics.get(found.error)
+    incomplete = metric is not None and metric.incomplete
+    for group in ("all", *by):
+        n = found.frames if group == "all" else None
+        for key, fault, mm in explanation_records(found, group):
+            share = MetricValue(f"{found.error}(fault={fault})", mm, "mm", False, found.frames, None, incomplete)
+            yield _record(group, key, share, mm, n)
+
+
+def table_text(lines: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[Field]]) -> str:
     """Comments, header and rows as CSV."""
     out = io.StringIO()
     for line in lines:
@@ -98,20 +130,29 @@ def _record(
     value: float | None,
     n: int | None = None,
     ci95: tuple[float, float] | None = None,
-) -> list[str | float | bool | None]:
+) -> Record:
     low, high = ci95 or (None, None)
     return [
-        safe_name(group),
-        safe_name(key),
-        safe_name(metric.name),
+        group,
+        key,
+        metric.name,
         finite(value, metric.name),
-        safe_name(metric.unit),
+        metric.unit,
         metric.higher_is_better,
         n,
         finite(low, metric.name),
         finite(high, metric.name),
         metric.incomplete,
     ]
+
+
+def _text(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def safe_record(record: Iterable[Field]) -> Record:
+    """A record whose texts are those of `safe_name`."""
+    return [safe_name(field) if isinstance(field, str) else field for field in record]
 
 
 def safe_name(name: str) -> str:

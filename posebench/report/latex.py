@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from posebench.report.content import Content, Table, content, facts
+from posebench.report.content import RAISED, Cell, Content, Table, content, facts
 from posebench.report.model import Report
 
 _ESCAPES = str.maketrans(
@@ -33,6 +33,7 @@ _ESCAPES = str.maketrans(
         "…": r"\ldots{}",
     }
     | {character: f"\\{character}" for character in "_%&#${}"}
+    | {raised: rf"\textsuperscript{{{letter}}}" for raised, letter in RAISED.items()}
 )
 
 
@@ -70,7 +71,7 @@ def escape(text: str) -> str:
 
 def _tabular(table: Table) -> str:
     heads = [escape(column.heading) for column in table.columns]
-    rows = [[escape(cell.text + cell.mark) for cell in row] for row in table.rows]
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
     return "\n".join(
         [
             rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in table.columns)}}}",
@@ -82,6 +83,10 @@ def _tabular(table: Table) -> str:
             r"\end{tabular}",
         ]
     )
+
+
+def _cell(cell: Cell) -> str:
+    return (rf"\textbf{{{escape(cell.text)}}}" if cell.strong else escape(cell.text)) + escape(cell.mark)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from posebench.report.content import (
     facts,
     number,
 )
-from posebench.report.data import CSV_COLUMNS, comments, records, table_text
+from posebench.report.data import CSV_COLUMNS, comments, records, safe_record, table_text
 from posebench.report.latex import latex_of
 from posebench.report.markdown import markdown_of
 from posebench.report.model import MetricValue, Report
@@ -39,7 +39,7 @@ _INCOMPLETE = "*"
 def render_reports(
     reports: Reports, refused: Mapping[str, str], plain_data: Callable[[], dict[str, Any]], kind: str
 ) -> str:
-    """Reports as text of a kind: "txt", "json", "csv", "md" or "tex"."""
+    """Reports as text of a kind: "txt", "json", "csv", "md", "tex" or "html"."""
     if kind == "json":
         try:
             return json.dumps(plain_data(), indent=2, allow_nan=False) + "\n"
@@ -50,6 +50,10 @@ def render_reports(
     parts = content_of_many(reports, refused)
     if kind == "md":
         return markdown_of(parts)
+    if kind == "html":
+        from posebench.html.page import html_of
+
+        return html_of(parts, "Scores under several protocols")
     if kind == "tex":
         hashed = (f"{name}: {line}" for name, report in reports.items() for line in facts(report, hash_digits=None))
         return latex_of(parts, [*parts.facts, *hashed])
@@ -195,5 +199,5 @@ def _csv(reports: Reports, refused: Mapping[str, str]) -> str:
     lines = ["the numbers of different protocols do not compare"]
     lines += [f"{name}: {line}" for name, report in reports.items() for line in comments(report)]
     lines += [f"{clean(name)} does not fit: {clean(why, None)}" for name, why in refused.items()]
-    rows = ([name, *record] for name, report in reports.items() for record in records(report))
+    rows = ([name, *safe_record(record)] for name, report in reports.items() for record in records(report))
     return table_text(lines, ("protocol", *CSV_COLUMNS), rows)

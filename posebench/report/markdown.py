@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from posebench.report.content import Content, Table, content
+from posebench.report.content import Cell, Content, Table, content
 from posebench.report.model import Report
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
@@ -51,11 +51,15 @@ def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {escape(line)}" for line in lines)
 
 
+def _cell(cell: Cell) -> str:
+    return f"**{escape(cell.text)}**{escape(cell.mark)}" if cell.strong else escape(cell.text + cell.mark)
+
+
 def _table(table: Table) -> str:
     rows = [
         [escape(column.heading) for column in table.columns],
         ["--:" if column.right else ":--" for column in table.columns],
-        *([escape(cell.text + cell.mark) for cell in row] for row in table.rows),
+        *([_cell(cell) for cell in row] for row in table.rows),
     ]
     title = f"**{escape(table.title)}**\n\n" if table.title else ""
     return title + "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from posebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from posebench.frames import FrameTable
+    from posebench.report.samples import Samples
+    from posebench.taxonomy import Explanation
 
 SCHEMA = "posebench.result/1"
 
@@ -88,6 +92,12 @@ class Report:
     confusions: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     #: Values per frame, where `score` was asked for them; saved beside the result, not in it.
     frames: FrameTable | None = field(default=None, repr=False, compare=False)
+    #: Single poses and the spread of errors, where `score` was asked for them; for the HTML report.
+    samples: Samples | None = field(default=None, repr=False, compare=False)
+    #: How much of the error each fault has put there, where `score` was asked to explain.
+    explanation: Explanation | None = field(default=None, repr=False)
+    #: The command line that made it, for the HTML report.
+    command: str | None = field(default=None, repr=False, compare=False)
     available_groups: tuple[str, ...] = field(default=(), compare=False)
     #: Groups that the protocol shows unless others are asked for.
     default_groups: tuple[str, ...] = field(default=(), compare=False)
@@ -156,6 +166,7 @@ class Report:
             "inputs": self.inputs,
             "environment": self.environment,
             "notes": self.notes,
+            **({} if self.explanation is None else {"explanation": self.explanation.to_dict()}),
         }
 
     @classmethod
@@ -183,7 +194,7 @@ class Report:
                 )
                 for name, m in data["metrics"].items()
             }
-            return cls(
+            report = cls(
                 metrics,
                 Coverage(**data["coverage"]),
                 dict(_typed(data["protocol"], dict)),
@@ -196,8 +207,14 @@ class Report:
                     for group, members in data["by"].items()
                 },
             )
+            explanation = data.get("explanation")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(f"{source}: the result is damaged: {error!r}") from None
+        if explanation is not None:
+            from posebench.taxonomy import Explanation
+
+            report.explanation = Explanation.from_dict(explanation, source)
+        return report
 
     @classmethod
     def load(cls, path: str | Path) -> Report:
@@ -209,13 +226,13 @@ class Report:
         return cls.from_dict(data, str(path))
 
     def save(self, path: str | Path, *, by: tuple[str, ...] = ()) -> None:
-        """Write the report in the format of the file's ending: .json, .csv, .md or .tex.
+        """Write the report in the format of the file's ending: .json, .csv, .md, .tex or .html.
 
         Parameters
         ----------
         path : str or Path
         by : tuple of str
-            Groups to add to a table; the JSON always has all of them.
+            Groups to add to a table; the JSON and the HTML always have all of them.
 
         Raises
         ------
@@ -225,6 +242,78 @@ class Report:
         from posebench.report.render import write_report
 
         write_report(self, Path(path), by)
+
+    def to_html(self, path: str | Path, *, by: tuple[str, ...] = ()) -> None:
+        """Write the report as one HTML file that needs no network, whatever the file's ending.
+
+        Parameters
+        ----------
+        path : str or Path
+        by : tuple of str
+            Groups in the tables that the copy buttons copy; the page shows all of them.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+
+        Notes
+        -----
+        Poses and curves are there if the report was made with ``score(..., samples=True)``.
+        """
+        from posebench.io.atomic import atomic_write
+        from posebench.report.render import render
+
+        data = render(self, "html", by).encode("utf-8")
+        with atomic_write(path) as file:
+            file.write(data)
+
+    def to_pandas(self, by: Sequence[str] | None = None) -> pd.DataFrame:
+        """One number per row, full precision: the totals as group "all", then the members of groups.
+
+        Parameters
+        ----------
+        by : sequence of str, optional
+            Groups such as "action"; all that the report has by default, () for the totals alone.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group``, ``key`` (the member), ``metric``, ``value``, ``unit``, ``higher_is_better``, ``n``,
+            ``ci95_low``, ``ci95_high``, ``incomplete``. Members of a group have neither n nor interval.
+
+        Raises
+        ------
+        UsageError
+            If the report cannot be grouped so.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import posebench as pb
+        >>> gt = np.random.default_rng(0).normal(size=(4, 17, 3)) * 300
+        >>> table = pb.score(gt, gt, metrics=["MPJPE", "PCK"]).to_pandas(by=())
+        >>> table[["group", "metric", "value", "n"]].values.tolist()
+        [['all', 'MPJPE', 0.0, 4], ['all', 'PCK@150', 100.0, 4]]
+        """
+        from posebench.report.data import frame
+
+        groups = dict.fromkeys([*self.available_groups, *self.groups]) if by is None else by
+        return frame(self, tuple(groups))
+
+    def _repr_html_(self) -> str:
+        from posebench.html.tables import notebook_html
+
+        return notebook_html(self)
+
+    def _repr_markdown_(self) -> str:
+        from posebench.report.render import render
+
+        return render(self, "md")
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython prints."""
+        printer.text(str(self).rstrip("\n"))
 
     def __str__(self) -> str:
         from posebench.report.render import render

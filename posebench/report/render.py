@@ -32,6 +32,7 @@ _FORMATS = {
     "csv": _Format(".csv", ("posebench.report.data", "csv_text")),
     "md": _Format(".md", ("posebench.report.markdown", "markdown")),
     "tex": _Format(".tex", ("posebench.report.latex", "latex")),
+    "html": _Format(".html", ("posebench.html.page", "html")),
 }
 
 
@@ -66,7 +67,7 @@ def render(report: Report, kind: str, by: Sequence[str] = ()) -> str:
     Parameters
     ----------
     report : Report
-    kind : {"txt", "json", "csv", "md", "tex"}
+    kind : {"txt", "json", "csv", "md", "tex", "html"}
     by : sequence of str
         Groups to add as tables; the JSON always has all of them.
 

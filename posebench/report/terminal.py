@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from posebench.report.content import Cell, Column, Content, Table, content
+from posebench.report.content import RAISED, Cell, Column, Content, Table, content
 from posebench.report.model import Report
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ _GAP = 2
 #: A heading that needs more cells folds.
 _WIDEST_HEADING = 32
 #: For terminals that have no Unicode.
-_ASCII = str.maketrans({"↑": "^", "↓": "v", "–": "-", "─": "-", "†": "+", "²": "^2", "…": "..."})
+_ASCII = str.maketrans(
+    {"↑": "^", "↓": "v", "–": "-", "─": "-", "†": "+", "²": "^2", "…": "...", "◂": "<"}
+    | {raised: f"^{letter}" for raised, letter in RAISED.items()}
+)
 
 
 def plain_text(report: Report, by: Sequence[str] = ()) -> str:
@@ -151,7 +154,10 @@ def _rich(table: Table, chosen: list[int], widths: list[int]) -> RichTable:
     for row in table.rows:
         cells = (row[k] for k in chosen)
         rich.add_row(
-            *(Text.assemble(c.text, (c.mark.ljust(pad), "yellow")) for c, pad in zip(cells, pads, strict=True))
+            *(
+                Text.assemble((c.text, "bold" if c.strong else ""), (c.mark.ljust(pad), "yellow"))
+                for c, pad in zip(cells, pads, strict=True)
+            )
         )
     return rich
 
@@ -162,7 +168,7 @@ def _spoken(table: Table, encoding: str) -> Table:
 
     return Table(
         tuple(Column(say(column.title), say(column.detail), column.right) for column in table.columns),
-        tuple(tuple(Cell(say(cell.text), say(cell.mark)) for cell in row) for row in table.rows),
+        tuple(tuple(Cell(say(cell.text), say(cell.mark), cell.strong) for cell in row) for row in table.rows),
         say(table.title),
     )
 

@@ -59,7 +59,7 @@ def test_a_result_is_not_written_over_nor_are_its_frames(posebench, results) -> 
 
 
 def test_an_ending_that_is_not_known_is_refused_before_work(posebench, results) -> None:
-    refused(posebench("compare", "base.json", "nothing.json", "-o", "out.html"), "out.html: a report cannot be written")
+    refused(posebench("compare", "base.json", "nothing.json", "-o", "out.htm"), "out.htm: a report cannot be written")
 
 
 def test_one_result_is_no_comparison(posebench, results) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_a_result_may_have_spaces_and_foreign_letters_in_its_name(score, folder)
     assert pb.Report.load(folder / "mein Ergebnis ä.json").metrics["MPJPE"].n == 12
 
 
-@pytest.mark.parametrize("name", ["out.txt", "out", "out.html", ".json", "out.json.gz", "-"])
+@pytest.mark.parametrize("name", ["out.txt", "out", "out.htm", ".json", "out.json.gz", "-"])
 def test_an_ending_that_is_not_known_is_refused_before_anything_is_read(score, name: str) -> None:
     refused(score("-o", name, pred="nowhere.npz"), "known endings are .json, .csv, .md, .tex")
 
@@ -292,3 +293,16 @@ def test_frames_in_another_order_and_in_metres_score_the_same(score) -> None:
     shuffled = {key: np.array(column)[order] for key, column in KEYS.items()}
     pb.write(poseset(pred[order] / 1000, unit="m", **shuffled), "shuffled.npz")
     assert score(pred="shuffled.npz").out == score().out
+
+
+def test_a_page_has_the_poses_and_the_command_that_made_it(score) -> None:
+    run = score("-o", "my report.html", "--by", "action")
+    assert run.code == 0
+    page = Path("my report.html").read_text("utf-8")
+    assert page.count('<g class="pred">') == 9
+    assert "posebench score --pred pred.npz --gt gt.npz -o &#x27;my report.html&#x27; --by action" in page
+
+
+def test_a_page_of_all_protocols_is_one_of_tables(posebench, folder) -> None:
+    assert posebench("score", "--pred", "gt.npz", "--gt", "gt.npz", "--protocol", "all", "-o", "all.html").code == 0
+    assert "the rows do not compare with each other" in Path("all.html").read_text("utf-8")

@@ -12,6 +12,7 @@ import pytest
 import posebench as pb
 from posebench.comparison.render import CSV_COLUMNS, render_comparison
 from tests.comparison.results import keys_of, write_result
+from tests.html.pages import Page
 from tests.report.reports import HOSTILE
 
 
@@ -97,7 +98,17 @@ def test_hostile_names_stay_text(tmp_path, kind: str) -> None:
 
 
 def test_an_unknown_format_is_refused(tmp_path) -> None:
-    with pytest.raises(pb.UsageError, match="no comparison format 'html'"):
-        render_comparison(comparison(tmp_path), "html")
+    with pytest.raises(pb.UsageError, match="no comparison format 'pdf'"):
+        render_comparison(comparison(tmp_path), "pdf")
     with pytest.raises(pb.UsageError, match="known endings are"):
-        comparison(tmp_path).save(tmp_path / "out.html")
+        comparison(tmp_path).save(tmp_path / "out.pdf")
+
+
+def test_a_comparison_is_a_page_of_tables_whose_names_are_text(tmp_path) -> None:
+    attacks = "<img src=x onerror=window.broken=1>", "</script><script>window.broken=1</script>"
+    page = Page(render_comparison(comparison(tmp_path, attacks), "html"))
+    for attack in attacks:
+        assert attack in page.shown
+    assert len(page.all("script")) == 2
+    assert not page.all("img")
+    assert len(page.all("table")) >= 2
