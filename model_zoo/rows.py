@@ -214,7 +214,7 @@ def steps(row: Row, seed: int) -> list[Step]:
     Examples
     --------
     >>> [" ".join(step.command[:2]) for step in steps(get_row("open4v-small-lite0-fs"), 0)][:3]
-    ['zoo pretrain2d', 'zoo train', 'zoo predict']
+    ['zoo pretrain2d', 'zoo train', 'zoo detect']
     """
     twod, made = _branch_steps(row)
     labels, labelling = _label_steps(row, twod)
