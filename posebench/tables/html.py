@@ -9,13 +9,13 @@ from posebench.report.content import RAISED, Cell, Column, Content, Footnote, Ta
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 p { margin: 0; }
 .wide { overflow-x: auto; }
-tbody th { min-width: 14rem; }
+tbody th { min-width: 11rem; }
 sup { line-height: 0; }
 table { border-collapse: collapse; margin: 1.5rem 0; border-top: 2px solid; border-bottom: 2px solid; }
-th, td { padding: .25rem .75rem; text-align: left; font-weight: normal; vertical-align: top; }
+th, td { padding: .25rem .5rem; text-align: left; font-weight: normal; vertical-align: top; }
 thead th { border-bottom: 1px solid; font-weight: bold; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td[title] { cursor: help; }
