@@ -148,7 +148,7 @@ def run_json(folder: Path) -> None:
 
 #: What a page needs besides `general` and the files that it holds itself.
 PREPARE: dict[str, tuple[Callable[[Path], None], ...]] = {
-    "README.md": (root_relative, training, results, world),
+    "README.md": (root_relative, training, results, world, shards),
     "docs/pss.md": (training,),
     "docs/published.md": (published,),
     "docs/howto/benchmarks.md": (benchmarks,),
