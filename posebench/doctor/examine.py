@@ -22,6 +22,8 @@ from posebench.metrics.evaluate import Poses
 from posebench.protocols import Protocol, get_protocol
 
 #: Faults of joints, axes and time that are undone one after the other, at most.
+#: Share of poses that lie one step in time apart from the frames that they are nearest to, if time is shifted.
+_TOGETHER = 0.2
 _ROUNDS = 5
 
 
@@ -201,15 +203,19 @@ def _undone(
         if spatial is not None:
             options.append((spatial.left, "space"))
         shift = order.find_shift(case, change, skip) if "shift" not in codes else None
+        shuffle = None
+        if not codes & {"shift", "shuffle"}:
+            shuffle = order.find_shuffle(case, change, skip)
         if shift is not None:
             moved, finding = order.shift_finding(case, change, shift)
-            options.append((finding.evidence[0].after / max(finding.evidence[0].before, 1e-9), "shift"))  # type: ignore[operator]
+            left = finding.evidence[0].after / max(finding.evidence[0].before, 1e-9)  # type: ignore[operator]
+            # Frames in any order also fit one offset a little better than none.
+            if shuffle is None or order.together(case, shuffle) > _TOGETHER:
+                options.append((left, "shift"))
+                shuffle = None
         scaled = scale.other_scale(case, change) if "scale" not in codes else None
         if scaled is not None:
             options.append((float(np.nanmean(case.errors(case.changed(scaled[1])))) / before, "scale"))
-        shuffle = None
-        if shift is None and not codes & {"shift", "shuffle"}:
-            shuffle = order.find_shuffle(case, change, skip)
         if shuffle is not None and shuffle.share > 0.5:
             options.append((float(np.median(shuffle.after) / np.median(shuffle.before)), "shuffle"))
         if not options:

@@ -446,6 +446,12 @@ def find_shuffle(case: Case, change: Change, skip: Rows) -> Shuffle | None:
     return Shuffle(share, *kept)
 
 
+def together(case: Case, found: Shuffle) -> float:
+    """Which share of poses is about the same time away from the frames that they are nearest to."""
+    away = case.time[found.order] - case.time[found.index]
+    return float((np.abs(away - np.median(away)) <= _near(case)).mean())
+
+
 def _near(case: Case) -> float:
     return float(np.median(np.diff(case.time[: min(len(case), 1000)])) * 2) if len(case) > 1 else 0.0
 

@@ -115,6 +115,13 @@ def test_some_poses_alone_are_no_fault() -> None:
 
 #: What this noise hides; everything else is seen through it.
 HIDDEN = {"2 % thrown by 150 mm", "a frame doubled"}
+#: And in some clips: two frames fewer, or another frame of the same slow movement, are as little as the noise.
+HIDDEN_IN = {
+    ("03_02", "two frames left out"),
+    ("08_01", "two frames left out"),
+    ("03_02", "a tenth shuffled"),
+    ("06_03", "a tenth shuffled"),
+}
 
 
 @pytest.mark.mocap
@@ -124,4 +131,5 @@ def test_a_fault_in_motion_capture_with_noise_is_named(name: str, mocap_root) ->
     for clip in clips(mocap_root, 25):
         pred = predicted(clip, noisy(np.array(clip.poses), "smooth 40"))
         found = codes(pb.diagnose(*planted(FAULTS[name], pred, clip)))
-        assert name in HIDDEN or found >= set(FAULTS[name].codes), clip.sequence.names
+        hidden = name in HIDDEN or (clip.sequence.names[0], name) in HIDDEN_IN
+        assert hidden != (found >= set(FAULTS[name].codes)) or name in HIDDEN, clip.sequence.names
