@@ -45,10 +45,10 @@ from model_zoo.epipolarpose.softargmax import Joints
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 Told = Callable[[float, float, str], None]
-Precision = Literal["32", "bf16"]
+Precision = Literal["32", "bf16", "64"]
 
 #: What Lightning Fabric calls them.
-_PRECISIONS: Mapping[str, str] = {"32": "32-true", "bf16": "bf16-mixed"}
+_PRECISIONS: Mapping[str, str] = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 #: Of mallopt(3): how much may be mapped apart, how much is kept at the end of the heap, by how much it grows.
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -1, -2
 #: Changes whenever the same task comes out differently, so that no run goes on as another one.
@@ -99,14 +99,15 @@ class Where:
         auto, cpu, cuda or another one of Lightning Fabric.
     devices : int
         Under torchrun, which says it itself, leave it at 1.
-    precision : {"32", "bf16"}
+    precision : {"32", "bf16", "64"}
+        64 takes longer, and is for telling rounding from mistakes.
 
     Examples
     --------
     >>> Where(precision="16")
     Traceback (most recent call last):
         ...
-    posebench.errors.UsageError: precision is '16', expected 32 or bf16
+    posebench.errors.UsageError: precision is '16', expected 32, bf16 or 64
     """
 
     accelerator: str = "auto"
@@ -115,7 +116,7 @@ class Where:
 
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS:
-            raise UsageError(f"precision is {ascii(self.precision)[:80]}, expected 32 or bf16")
+            raise UsageError(f"precision is {ascii(self.precision)[:80]}, expected 32, bf16 or 64")
         if not 1 <= self.devices <= 1024:
             raise UsageError(f"devices are {self.devices}, expected a number from 1 to 1024")
 

@@ -36,7 +36,7 @@ def joint_loss(found: Tensor, wanted: Tensor, known: Tensor, *, side: int, beta:
     Returns
     -------
     Tensor
-        (), float32.
+        (), float32, or float64 if `found` is.
 
     Raises
     ------
@@ -60,7 +60,9 @@ def joint_loss(found: Tensor, wanted: Tensor, known: Tensor, *, side: int, beta:
         )
     if not beta > 0:
         raise UsageError(f"beta is {beta}, expected a number above 0, in sides of the crop")
-    each = torch.nn.functional.smooth_l1_loss(found.float() / side, wanted.float() / side, beta=beta, reduction="none")
+    wide = torch.promote_types(found.dtype, torch.float32)
+    found, wanted = found.to(wide) / side, wanted.to(wide) / side
+    each = torch.nn.functional.smooth_l1_loss(found, wanted, beta=beta, reduction="none")
     return torch.where(known[..., None], each, torch.zeros((), device=each.device)).sum()
 
 
@@ -86,7 +88,7 @@ def heat_loss(found: Joints, wanted: Tensor, known: Tensor, *, side: int, depth_
     Returns
     -------
     Tensor
-        (), float32.
+        (), float32, or float64 if `found` is.
 
     Raises
     ------
@@ -126,7 +128,7 @@ def heat_loss(found: Joints, wanted: Tensor, known: Tensor, *, side: int, depth_
 def _log_gaussian(centre: Tensor, count: int, cells: float) -> Tensor:
     """The logarithm of a Gaussian about centres (N, J) over `count` cells, with sum 1: (N, J, count)."""
     at = torch.arange(count, device=centre.device)
-    inside = centre.float().clamp(0, count - 1)
+    inside = centre.to(torch.promote_types(centre.dtype, torch.float32)).clamp(0, count - 1)
     return torch.log_softmax(-((at - inside[..., None]) ** 2) / (2 * cells**2), -1)
 
 

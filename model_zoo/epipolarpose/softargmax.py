@@ -26,14 +26,14 @@ _CELLS_OTHER = 2**27
 
 
 class Joints(NamedTuple):
-    """Joints in a crop.
+    """Joints in a crop, in float32, or in float64 for logits in float64.
 
     positions : Tensor
-        (N, J, 3), float32: u and v in px of the crop, and depth relative to the root in px; or (N, J, 2), u and v.
+        (N, J, 3), u and v in px of the crop, and depth relative to the root in px; or (N, J, 2), u and v.
     confidence : Tensor
-        (N, J), float32, from 0 to 1, without gradient; see `peak_mass`.
+        (N, J), from 0 to 1, without gradient; see `peak_mass`.
     plane, depth : Tensor
-        The distribution over x and y, (N, J, H, W), and that over z, (N, J, D), float32, each with sum 1.
+        The distribution over x and y, (N, J, H, W), and that over z, (N, J, D), each with sum 1.
     """
 
     positions: Tensor
@@ -48,7 +48,7 @@ def soft_argmax_3d(heatmaps: Tensor, *, side: float, depth_boxes: float = 1.0, w
     Parameters
     ----------
     heatmaps : Tensor
-        (N, J, D, H, W), logits of any floating type; the softmax is computed in float32.
+        (N, J, D, H, W), logits of any floating type; the softmax is computed in float32, or float64 if they are.
     side : float
         Of the crop, in px.
     depth_boxes : float
@@ -193,7 +193,8 @@ class _SoftArgmax(torch.autograd.Function):
         """(N, J, 3) means along x, y, z in cells, (N, J, H, W) and (N, J, D), block by block."""
         n, j = volumes.shape[:2]
         w, h, d = _sizes(volumes, depth_last)
-        means, plane, depth = (volumes.new_empty((n, j, *shape), dtype=torch.float32) for shape in ((3,), (h, w), (d,)))
+        wide = _wide(volumes)
+        means, plane, depth = (volumes.new_empty((n, j, *shape), dtype=wide) for shape in ((3,), (h, w), (d,)))
         for block in _blocks(volumes):
             mass = _softmax(volumes[block], depth_last)
             plane[block] = picture = mass.sum(-1 if depth_last else 2).unflatten(-1, (h, w))
@@ -231,9 +232,14 @@ class _SoftArgmax(torch.autograd.Function):
 
 
 def _softmax(volumes: Tensor, depth_last: bool) -> Tensor:
-    """The softmax of volumes, in float32: (n, j, H W, D) or (n, j, D, H W)."""
-    mass = volumes.flatten(2).softmax(-1, dtype=torch.float32)
+    """The softmax of volumes, at least in float32: (n, j, H W, D) or (n, j, D, H W)."""
+    mass = volumes.flatten(2).softmax(-1, dtype=_wide(volumes))
     return mass.unflatten(-1, (-1, volumes.shape[-1]) if depth_last else (volumes.shape[2], -1))
+
+
+def _wide(volumes: Tensor) -> torch.dtype:
+    """What is computed in: float64 for logits in float64, else float32."""
+    return torch.promote_types(volumes.dtype, torch.float32)
 
 
 def _sizes(volumes: Tensor, depth_last: bool) -> tuple[int, int, int]:

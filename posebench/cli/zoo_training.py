@@ -41,7 +41,7 @@ _Start = Annotated[
 _Seed = Annotated[int | None, typer.Option("--seed", help="Instead of the configuration's.", show_default=False)]
 _Accelerator = Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")]
 _Devices = Annotated[int, typer.Option("--devices", help="How many; leave it alone under torchrun.")]
-_Precision = Annotated[str, typer.Option("--precision", help="32 or bf16.")]
+_Precision = Annotated[str, typer.Option("--precision", help="32, bf16, or 64.")]
 
 
 def _print_configs(asked: bool) -> None:
@@ -178,7 +178,7 @@ def detect(
 
     Example: posebench zoo detect --data open4v --split train --weights runs/2d/network.safetensors -o joints.npz
     """
-    from posebench.cli.outputs import refuse_unwritable
+    from posebench.cli.outputs import data_files, refuse_unwritable
     from posebench.cli.progress import step_bar
 
     with _zoo():
@@ -189,7 +189,7 @@ def detect(
 
     if output.suffix != ".npz":
         raise UsageError(f"{output}: is not called .npz, which is what detections are kept in")
-    refuse_unwritable(output, [weights])
+    refuse_unwritable(output, [weights, *data_files(data)])
     network = load_network(weights)
     view = open_unlabelled(data, split)
     with step_bar("joints in 2D") as bar:
