@@ -55,7 +55,8 @@ def main() -> None:
         loop_times.append(timed(loop))
     batched, alone = min(batched_times) / (asked.frames * 17), min(loop_times) / (asked.loop_frames * 17)
     apart = np.abs(triangulate_pair(first[few], second[few], cameras).points - looped).max()
-    print(f"{asked.frames} frames of 17 joints, {asked.noise:g} px of noise, points at most {apart:.1g} mm apart\n")
+    print(f"{asked.frames} frames of 17 joints, {asked.noise:g} px of noise; CPU time")
+    print(f"points at most {apart:.1g} mm apart\n")
     print("| method | µs per joint | joints/s | ratio | goal |")
     print("|---|---|---|---|---|")
     print(f"| OpenCV, joint by joint | {1e6 * alone:.2f} | {1 / alone:.0f} | 1 | |")
@@ -63,11 +64,11 @@ def main() -> None:
 
 
 def timed(function: object) -> float:
-    """Seconds that a call takes."""
+    """Seconds of computing time that a call takes, which other work on the machine changes less than the wall's."""
     assert callable(function)
-    begun = time.perf_counter()
+    begun = time.process_time()
     function()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ Bools = npt.NDArray[np.bool_]
 
 _STEPS = 10
 _LENS_STEPS = 50
+#: Points freed from distortion at once: their arrays stay in the processor's cache.
+_LENS_POINTS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +131,19 @@ def undistort_points(pixels: npt.ArrayLike, camera: Camera) -> Floats:
     inverse = np.linalg.inv(camera.K[:2, :2])
     rays = (seen - camera.K[:2, 2]) @ inverse.T
     lens = replace(camera, K=np.eye(3), R=np.eye(3), t=np.zeros(3))
-    ideal = rays.copy()
-    for _ in range(_LENS_STEPS):
-        ideal += rays - lens.project(_rays(ideal))
-    return np.asarray(ideal @ camera.K[:2, :2].T + camera.K[:2, 2])
+    flat = rays.reshape(-1, 2)
+    ideal = flat.copy()
+    for start in range(0, len(flat), _LENS_POINTS):
+        rows = np.arange(start, min(start + _LENS_POINTS, len(flat)))
+        for _ in range(_LENS_STEPS):
+            before = ideal[rows]
+            after = before + (flat[rows] - lens.project(_rays(before)))
+            ideal[rows] = after
+            # What a step leaves as it was, all further steps do.
+            rows = rows[(after != before).any(-1)]
+            if not len(rows):
+                break
+    return np.asarray(ideal.reshape(rays.shape) @ camera.K[:2, :2].T + camera.K[:2, 2])
 
 
 def _rays(flat: Floats) -> Floats:

@@ -84,3 +84,17 @@ def test_undistorted_points_lie_where_a_pinhole_sees_them() -> None:
     camera = Camera("a", K, [k1, k2, p1, p2], R, t, "mm")
     flat = undistort_points(bent * np.diag(K)[:2] + K[:2, 2], camera)
     np.testing.assert_allclose(flat, seen(world(1), K, R, t), atol=1e-6)
+
+
+@pytest.mark.parametrize("dist", [[-0.2, 0.05, 0.001, -0.001, 0.0], [0.6, 0, 0, 0], []])
+def test_undistorting_gives_the_same_bits_as_fifty_steps_for_all_points(dist: list[float]) -> None:
+    K = np.array([[1000.0, 0, 500], [0, 1010, 480], [0, 0, 1]])
+    camera = Camera("a", K, dist, np.eye(3), [0, 0, 0], "mm")
+    lens = Camera("a", np.eye(3), dist, np.eye(3), [0, 0, 0], "mm")
+    pixels = np.random.default_rng(0).uniform(-300, 1300, (3, 2000, 2))
+    pixels[1, 7] = np.nan
+    rays = (pixels - K[:2, 2]) @ np.linalg.inv(K[:2, :2]).T
+    ideal = rays.copy()
+    for _ in range(50):
+        ideal += rays - lens.project(np.concatenate([ideal, np.ones((3, 2000, 1))], axis=-1))
+    np.testing.assert_array_equal(undistort_points(pixels, camera), ideal @ K[:2, :2].T + K[:2, 2])

@@ -40,6 +40,7 @@ COMMANDS = (
     Left("", "make test", SELF, ".ci/run"),
     Left("", "make bench", HOURS, "Makefile"),
     Left("", "pip install", SELF, ".ci/run"),
+    Left("docs/howto/completion.md", "posebench --", SELF, "tests/cli/test_completion.py"),
     Left("", "apt-get install", SELF, ".ci/run"),
     Left("CONTRIBUTING.md", ".venv-test/bin/", SELF, "Makefile"),
     Left(
@@ -75,6 +76,15 @@ COMMANDS = (
     Left("docs/figures.md", "posebench figure 4", MOCAP, "tests/figures/test_figure4.py"),
     Left("docs/figures.md", "posebench figure 5", MOCAP, "tests/figures/test_figure5.py"),
     Left("docs/labels.md", "python docs/make_label_study.py", HOURS, "tests/zoo/test_evaluation.py"),
+    Left("", "python benchmarks/peers.py", HOURS, "tests/docs/test_performance.py"),
+    Left("", "python docs/make_performance.py --run", HOURS, "tests/docs/test_performance.py"),
+    Left("docs/scaling.md", "dask ", "runs until it is stopped", "tests/scoring/test_shards_dask.py"),
+    Left(
+        "docs/scaling.md",
+        "posebench score --pred predictions/ --gt ground_truth/ --scheduler tcp",
+        "needs a scheduler on another machine",
+        "tests/scoring/test_shards_dask.py",
+    ),
     Left("docs/statistics.md", "python docs/make_coverage.py", HOURS, "tests/test_statistics.py"),
     Left("docs/tables.md", "posebench table 2 --data h36m", LICENSED, "tests/tables/test_building.py"),
     Left("docs/tables.md", "posebench table 3 --run", "trains for hours", "tests/zoo/test_rows.py"),
