@@ -33,8 +33,10 @@ from posebench.banks.checkpoint import Checkpoint
 from posebench.banks.digest import array_sha256
 from posebench.banks.kmeans import (
     CHUNK,
+    INITS,
     SEEDING_ROWS,
     BatchSettings,
+    Poses,
     Progress,
     Settings,
     fit_batches,
@@ -72,14 +74,32 @@ class Builder:
 
     def by_lloyd(self, rows: Floats, settings: Settings, progress: Progress | None) -> tuple[Floats, BankCard]:
         """Centres (k, J, 3) and card, by Lloyd's algorithm on all normalised poses, rows (N, 3 J)."""
+        options = f"algorithm='lloyd', n_init={settings.n_init}, max_iter={settings.max_iter}, tol={settings.tol!r}"
+        call = f"build(gt_poses, {self._options(settings)}, {options})"
+        return self._by_lloyd(rows, lambda centres: summarise((rows,), centres), settings, progress, call)
+
+    def by_passes(
+        self, poses: Poses, measure: Callable[[Floats], Summary], settings: Settings, progress: Progress | None
+    ) -> tuple[Floats, BankCard]:
+        """Centres (k, J, 3) and card, by Lloyd's algorithm in passes over poses that lie in shards."""
+        return self._by_lloyd(poses, measure, settings, progress, self.command or "")
+
+    def _by_lloyd(
+        self,
+        poses: Floats | Poses,
+        measure: Callable[[Floats], Summary],
+        settings: Settings,
+        progress: Progress | None,
+        call: str,
+    ) -> tuple[Floats, BankCard]:
         self._refuse_too_few(settings.k)
         checkpoint = self._checkpoint(settings)
-        fit = fit_lloyd(rows, settings, progress=progress, checkpoint=checkpoint)
-        summary = summarise((rows,), fit.centres)
+        fit = fit_lloyd(poses, settings, progress=progress, checkpoint=checkpoint)
+        summary = measure(fit.centres)
         facts = KMeansFacts(
             algorithm="lloyd",
-            init="k-means++",
-            seeding_poses=SEEDING_ROWS,
+            init=settings.init,
+            seeding_poses=SEEDING_ROWS if settings.init == "k-means++" else self.counter.used,
             seed=settings.seed,
             n_init=settings.n_init,
             max_iter=settings.max_iter,
@@ -91,8 +111,6 @@ class Builder:
             iterations=fit.iterations,
             converged=fit.converged,
         )
-        options = f"algorithm='lloyd', n_init={settings.n_init}, max_iter={settings.max_iter}, tol={settings.tol!r}"
-        call = f"build(gt_poses, {self._options(settings)}, {options})"
         return self._finish(fit.centres, facts, summary, checkpoint, call)
 
     def by_batches(
@@ -252,14 +270,16 @@ def make_layout(
     return Layout(skeleton.name, chosen, at, reference)
 
 
-def make_settings(k: int, seed: int, n_init: int, max_iter: int, tol: float) -> Settings:
+def make_settings(k: int, seed: int, n_init: int, max_iter: int, tol: float, init: str = "k-means++") -> Settings:
     """Checked settings of Lloyd's algorithm."""
+    if init not in INITS:
+        raise UsageError(f"init is {init!r}, expected one of {', '.join(INITS)}")
     check_whole(k=(k, 2), seed=(seed, 0), n_init=(n_init, 1), max_iter=(max_iter, 1))
     _check_k(k)
     number = isinstance(tol, int | float | np.number) and not isinstance(tol, bool)
     if not number or not 0 <= tol < math.inf:
         raise UsageError(f"tol is {tol!r}, expected a number from 0")
-    return Settings(int(k), int(seed), int(n_init), int(max_iter), float(tol))
+    return Settings(int(k), int(seed), int(n_init), int(max_iter), float(tol), init)
 
 
 def make_batch_settings(k: int, seed: int, batch_size: int, epochs: int) -> BatchSettings:

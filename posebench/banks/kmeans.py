@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ from posebench.kernels.dispatch import map_chunks
 CHUNK = 8192
 #: Most rows that centres are seeded from; of more, every n-th.
 SEEDING_ROWS = 100_000
+#: Ways to begin: on a sample of the rows, or (shards only) by passes over all of them (`posebench.banks.sharded`).
+INITS = ("k-means++", "k-means||")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Settings:
     n_init: int = 10
     max_iter: int = 300
     tol: float = 1e-4
+    #: One of `INITS`.
+    init: str = "k-means++"
 
 
 @dataclass(frozen=True)
@@ -83,22 +88,39 @@ def seed_centres(rows: Floats, settings: Settings | BatchSettings, run: int = 0)
     InputError
         If the rows hold fewer different poses than there are clusters.
     """
-    from sklearn.cluster import kmeans_plusplus
-    from threadpoolctl import threadpool_limits
-
-    sample = rows[:: -(-len(rows) // SEEDING_ROWS)]
+    sample = rows[:: sampling_step(len(rows))]
     if different_rows(sample, settings.k) < settings.k:
         sample = rows
         found = different_rows(rows, settings.k)
         if found < settings.k:
-            raise InputError(
-                f"{len(rows)} poses hold only {found} different ones after normalisation, too few for {settings.k} "
-                "clusters; give more poses or a smaller k"
-            )
+            raise too_few_different(len(rows), found, settings.k)
+    return plus_plus(sample, settings, run)
+
+
+def sampling_step(n: int) -> int:
+    """Every how many-th of n rows is seeded from."""
+    return -(-n // SEEDING_ROWS)
+
+
+def plus_plus(sample: Floats, settings: Settings | BatchSettings, run: int, weights: Floats | None = None) -> Floats:
+    """Centres by greedy k-means++ on rows (M, D), each of which may count for several."""
+    from sklearn.cluster import kmeans_plusplus
+    from threadpoolctl import threadpool_limits
+
     state = int(np.random.SeedSequence([settings.seed, run]).generate_state(1)[0])
     with threadpool_limits(limits=1):
-        centres, _ = kmeans_plusplus(np.ascontiguousarray(sample), settings.k, random_state=state)
+        centres, _ = kmeans_plusplus(
+            np.ascontiguousarray(sample), settings.k, sample_weight=weights, random_state=state
+        )
     return np.asarray(centres, np.float64)
+
+
+def too_few_different(n: int, found: int, k: int) -> InputError:
+    """The error for rows that repeat so much that there are fewer different ones than clusters."""
+    return InputError(
+        f"{n} poses hold only {found} different ones after normalisation, too few for {k} clusters; give more poses or "
+        "a smaller k"
+    )
 
 
 def different_rows(rows: Floats, enough: int) -> int:
@@ -120,8 +142,59 @@ def different_rows(rows: Floats, enough: int) -> int:
 # ---------------------------------------------------------------------------------------------------- Lloyd's algorithm
 
 
+class Search(Protocol):
+    """The rows of one run, as far as Lloyd's algorithm sees them."""
+
+    def sums(self, centres: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Sums (k, D) and counts (k,) of the rows nearest to each centre; a cluster without any is given one."""
+
+    def inertia(self, centres: Floats) -> float:
+        """Sum of the squared distances of rows to the centres nearest to them."""
+
+
+class Poses(Protocol):
+    """Rows (N, D) to be clustered, wherever they are."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a row."""
+
+    def mean_variance(self) -> float:
+        """Mean over coordinates of their variance over rows."""
+
+    def seeds(self, settings: Settings, run: int) -> Floats:
+        """Starting centres (k, D) of a run."""
+
+    def search(self, k: int) -> Search:
+        """What a run needs."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows (N, D) in memory."""
+
+    rows: Floats
+
+    @property
+    def width(self) -> int:
+        """Numbers of a row."""
+        return int(self.rows.shape[1])
+
+    def mean_variance(self) -> float:
+        """Mean over coordinates of their variance over rows."""
+        return mean_variance(self.rows)
+
+    def seeds(self, settings: Settings, run: int) -> Floats:
+        """Starting centres (k, D) of a run."""
+        return seed_centres(self.rows, settings, run)
+
+    def search(self, k: int) -> Search:
+        """Labels and bounds of the rows, for one run."""
+        return RowSearch(self.rows, k)
+
+
 def fit_lloyd(
-    rows: Floats,
+    rows: Floats | Poses,
     settings: Settings,
     *,
     progress: Progress | None = None,
@@ -134,12 +207,13 @@ def fit_lloyd(
     InputError
         If the rows hold fewer different poses than there are clusters; if the checkpoint is not of this fit.
     """
-    tolerance = settings.tol * mean_variance(rows)
-    state = None if checkpoint is None else checkpoint.load(settings.k, rows.shape[1])
+    poses = Held(rows) if isinstance(rows, np.ndarray) else rows
+    tolerance = settings.tol * poses.mean_variance()
+    state = None if checkpoint is None else checkpoint.load(settings.k, poses.width)
     if state is None:
         state = State(run=0, iteration=0, centres=None, best=None)
     while state.run < settings.n_init:
-        centres = seed_centres(rows, settings, state.run) if state.centres is None else state.centres
+        centres = poses.seeds(settings, state.run) if state.centres is None else state.centres
 
         def after(iteration: int, moved: Floats, shift: float, begun: State = state) -> None:
             # The last iteration of a run is not saved: going on from there would add another.
@@ -148,9 +222,9 @@ def fit_lloyd(
             if progress is not None:
                 progress(Step(begun.run + 1, settings.n_init, iteration, settings.max_iter, shift, tolerance))
 
-        found = replace(
-            lloyd(rows, centres, settings.max_iter, tolerance, begin=state.iteration, after=after), run=state.run
-        )
+        search = poses.search(settings.k)
+        found = _run(search, centres, settings.max_iter, tolerance, begin=state.iteration, after=after)
+        found = replace(found, run=state.run)
         best = found if state.best is None or found.inertia < state.best.inertia else state.best
         state = State(run=state.run + 1, iteration=0, centres=None, best=best)
         if checkpoint is not None:
@@ -159,14 +233,11 @@ def fit_lloyd(
     return state.best
 
 
+After = Callable[[int, Floats, float], None]
+
+
 def lloyd(
-    rows: Floats,
-    centres: Floats,
-    max_iter: int,
-    tolerance: float,
-    *,
-    begin: int = 0,
-    after: Callable[[int, Floats, float], None] | None = None,
+    rows: Floats, centres: Floats, max_iter: int, tolerance: float, *, begin: int = 0, after: After | None = None
 ) -> Fit:
     """One run from given centres (k, D): assign, average, until the squared shifts add up to at most `tolerance`.
 
@@ -181,12 +252,13 @@ def lloyd(
     after : callable, optional
         Called after each iteration with its number, the new centres and their shift.
     """
-    search = _Search(rows, len(centres))
+    return _run(RowSearch(rows, len(centres)), centres, max_iter, tolerance, begin=begin, after=after)
+
+
+def _run(search: Search, centres: Floats, max_iter: int, tolerance: float, *, begin: int, after: After | None) -> Fit:
     iteration, shift = begin, math.inf
     while iteration < max_iter and shift > tolerance:
-        sums, counts = search.assign_and_add(centres)
-        if not counts.all():
-            _refill(rows, centres, search.labels, sums, counts)
+        sums, counts = search.sums(centres)
         filled = counts > 0
         moved = centres.copy()
         moved[filled] = sums[filled] / counts[filled, None]
@@ -195,11 +267,10 @@ def lloyd(
         iteration += 1
         if after is not None:
             after(iteration, centres, shift)
-    search.assign(centres)
-    return Fit(centres, inertia_of(rows, centres, search.labels), 0, iteration, shift <= tolerance)
+    return Fit(centres, search.inertia(centres), 0, iteration, shift <= tolerance)
 
 
-class _Search:
+class RowSearch:
     """Labels (N,) of all rows and the bounds that let most of them stay unexamined from one iteration to the next."""
 
     def __init__(self, rows: Floats, k: int) -> None:
@@ -208,6 +279,25 @@ class _Search:
         self._upper, self._lower = np.zeros(len(rows)), np.zeros(len(rows))
         self._last: Floats | None = None
         self._k = k
+
+    def sums(self, centres: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Sums (k, D) and counts (k,) of the rows nearest to each centre; a cluster without any is given one."""
+        sums, counts = self.assign_and_add(centres)
+        if not counts.all():
+            squares = self.squares(centres)
+            order = np.argsort(-squares, kind="stable")
+            refill(((squares[row], self.labels[row], self.rows[row]) for row in order), sums, counts)
+        return sums, counts
+
+    def inertia(self, centres: Floats) -> float:
+        """Sum of the squared distances of rows to the centres nearest to them."""
+        self.assign(centres)
+        return inertia_of(self.rows, centres, self.labels)
+
+    def squares(self, centres: Floats) -> Floats:
+        """Squared distance (N,) of each row to the centre of its label."""
+        parts = map_chunks(lambda part: _squares(self.rows[part], centres, self.labels[part])[0], len(self.rows))
+        return np.concatenate([np.zeros(0), *parts])
 
     def assign(self, centres: Floats) -> None:
         """Bring the labels up to date."""
@@ -276,21 +366,20 @@ def _gaps(centres: Floats) -> Floats:
     return np.asarray(squares.min(1))
 
 
-def _refill(
-    rows: Floats, centres: Floats, labels: npt.NDArray[np.int32], sums: Floats, counts: npt.NDArray[np.int64]
-) -> None:
-    """Give each empty cluster a row, by changing sums and counts."""
-    squares = np.concatenate(list(map_chunks(lambda part: _squares(rows[part], centres, labels[part])[0], len(rows))))
-    candidates = iter(np.argsort(-squares, kind="stable"))
+def refill(candidates: Iterable[tuple[float, int, Floats]], sums: Floats, counts: npt.NDArray[np.int64]) -> None:
+    """Give each empty cluster a row, by changing sums and counts.
+
+    `candidates` are squared distances to the row's own centre, its label, and the row, the farthest first.
+    """
+    coming = iter(candidates)
     for empty in np.flatnonzero(counts == 0):
-        for row in candidates:
-            if squares[row] == 0:
+        for square, giver, row in coming:
+            if square == 0:
                 return
-            giver = labels[row]
             if counts[giver] > 1:
-                sums[giver] -= rows[row]
+                sums[giver] -= row
                 counts[giver] -= 1
-                sums[empty] = rows[row]
+                sums[empty] = row
                 counts[empty] = 1
                 break
 
@@ -354,7 +443,7 @@ def fit_batches(
         for number, rows in enumerate(regrouped(batches(), settings.batch_size)):
             if number < done:
                 continue
-            sums, added = _Search(rows, settings.k).assign_and_add(centres)
+            sums, added = RowSearch(rows, settings.k).assign_and_add(centres)
             hit = added > 0
             moved = centres.copy()
             counts = counts + added

@@ -6,6 +6,7 @@ before the next one is touched. Clustering itself is `ClusterBank`; what a perso
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 from collections import Counter
@@ -18,14 +19,17 @@ import numpy as np
 
 from posebench import __version__
 from posebench.banks.bank import ClusterBank
-from posebench.banks.building import make_layout, make_settings
+from posebench.banks.building import Builder, make_layout, make_settings
 from posebench.banks.card import MOST_NOTES, InputFile, Source, check_descriptions, parse_card
 from posebench.banks.kmeans import Progress
 from posebench.banks.material import make_thinning
+from posebench.banks.shard_steps import Material
+from posebench.banks.sharded import ShardedPoses, common_layout, files_of, survey_shards
 from posebench.banks.thin import thin_by_stride
 from posebench.errors import InputError, UsageError
 from posebench.poses import PoseSet
 from posebench.skeletons import Skeleton, get_skeleton
+from posebench.workers import Spread
 
 #: The 16 joints of MPII, in its order, as the evaluator of PSS's authors collects them: H36M-17 without the spine.
 MPII16 = (
@@ -48,6 +52,9 @@ _MOCAP = (".bvh", ".amc")
 _DECIMALS = 3
 #: A table of what is done in the clips beside it, no poses.
 _INDEX = "motions.csv"
+
+#: As `ClusterBank.build`, and Lloyd's algorithm in passes over shards.
+ALGORITHMS = ("auto", "lloyd", "minibatch", "sharded")
 
 #: Called with the number of files done and of all.
 Reading = Callable[[int, int], None]
@@ -107,10 +114,7 @@ class Recipe:
         UsageError
             If there is no file, or there are more than a card can list.
         """
-        if not 0 < len(paths) <= MOST_NOTES:
-            raise UsageError(
-                f"expected from 1 to {MOST_NOTES} files of ground truth, got {len(paths)}; join some first"
-            )
+        _refuse_count(paths)
         found = GroundTruth(self, tuple(paths), input_files(paths))
         for number, path in enumerate(paths):
             if progress is not None:
@@ -118,10 +122,7 @@ class Recipe:
             found.add(self.prepare(path), keep=keep)
         if progress is not None:
             progress(len(paths), len(paths))
-        if not found.used:
-            raise InputError(
-                f"{paths[0]}: has no frame that can be used" + (", nor have the others" * (len(paths) > 1))
-            )
+        _refuse_none(found, paths)
         return found
 
     def prepare(self, path: Path) -> Prepared:
@@ -149,7 +150,7 @@ class Recipe:
         if _is_mocap(path):
             poses = poses.replace(poses=np.round(poses.poses, _DECIMALS))
             notes += (f"coordinates of motion capture are rounded to {10**-_DECIMALS:g} mm",)
-        return Prepared(poses, dataset, left_out, given, lying, notes)
+        return Prepared(dataset, left_out, given, len(poses), lying, notes, poses)
 
     def _read(self, path: Path) -> tuple[PoseSet, tuple[str, ...]]:
         """The poses of a file as far as they can be seen and turned, and what had to be assumed for it."""
@@ -198,18 +199,30 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The poses of one file after the recipe, and what became of the others."""
+class Facts:
+    """What became of the frames of one file."""
 
-    poses: PoseSet
     dataset: str | None
     #: Fault -> number of frames left out because of it; a frame may have several.
     left_out: Mapping[str, int]
-    #: Poses before thinning, all views counted.
+    #: Poses before and after thinning, all views counted.
     given: int
+    used: int
     #: Poses that lie on their side and were not turned.
     lying: int
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared(Facts):
+    """The poses of one file after the recipe, and what became of the others."""
+
+    poses: PoseSet
+
+    @property
+    def facts(self) -> Facts:
+        """All but the poses."""
+        return Facts(self.dataset, self.left_out, self.given, self.used, self.lying, self.notes)
 
 
 class GroundTruth:
@@ -222,6 +235,8 @@ class GroundTruth:
         self._left_out: Counter[str] = Counter()
         self._notes: dict[str, None] = {}
         self._lying = 0
+        #: The poses of a build from shards, which never come here.
+        self.shards: ShardedPoses | None = None
         #: Names and hashes, in order.
         self.files = files
         #: Poses before and after thinning by stride, all views counted.
@@ -231,14 +246,18 @@ class GroundTruth:
         sets = (self._recipe.prepare(path).poses for path in self._paths) if self._sets is None else self._sets
         return (poses for poses in sets if len(poses))
 
+    def count(self, facts: Facts) -> None:
+        """Count a file in."""
+        self._datasets.add(facts.dataset)
+        self._left_out.update(facts.left_out)
+        self._notes |= dict.fromkeys(facts.notes)
+        self._lying += facts.lying
+        self.given += facts.given
+        self.used += facts.used
+
     def add(self, prepared: Prepared, *, keep: bool) -> None:
         """Count a file in, and hold its poses if they are to be kept."""
-        self._datasets.add(prepared.dataset)
-        self._left_out.update(prepared.left_out)
-        self._notes |= dict.fromkeys(prepared.notes)
-        self._lying += prepared.lying
-        self.given += prepared.given
-        self.used += len(prepared.poses)
+        self.count(prepared)
         if not keep:
             self._sets = None
         elif self._sets is not None:
@@ -280,6 +299,7 @@ class Plan:
     centring: str = "root"
     min_distance: float = 0.0
     algorithm: str = "auto"
+    init: str = "k-means++"
     n_init: int = 10
     max_iter: int = 300
     tol: float = 1e-4
@@ -288,17 +308,37 @@ class Plan:
     command: str = ""
 
     def __post_init__(self) -> None:
-        make_settings(self.k, self.seed, self.n_init, self.max_iter, self.tol)
+        make_settings(self.k, self.seed, self.n_init, self.max_iter, self.tol, self.init)
         make_thinning(self.recipe.stride, self.min_distance)
         make_layout(self.recipe.skeleton, self.joints, self.centring, None, "camera")
         check_descriptions(self.name, self.split, self.sources, self.command)
-        if self.algorithm not in ("auto", "lloyd", "minibatch"):
-            raise UsageError(f"algorithm is {self.algorithm!r}, expected one of auto, lloyd, minibatch")
+        if self.algorithm not in ALGORITHMS:
+            raise UsageError(f"algorithm is {self.algorithm!r}, expected one of {', '.join(ALGORITHMS)}")
+        if self.init != "k-means++" and self.algorithm != "sharded":
+            raise UsageError(f"init {self.init} is for algorithm sharded; poses in memory begin by k-means++")
+
+    def survey(self, paths: Sequence[Path], spread: Spread, progress: Reading | None = None) -> GroundTruth:
+        """All files for a build from shards: counted and hashed wherever `spread` works, and read anew in each pass.
+
+        Raises
+        ------
+        InputError, UsageError
+            As `Recipe.read`; InputError also if files are in different references.
+        """
+        _refuse_count(paths)
+        material = Material(self.recipe, self.joints, self.centring, self.min_distance)
+        surveyed = list(survey_shards(material, paths, spread, progress))
+        found = GroundTruth(self.recipe, tuple(paths), files_of(surveyed))
+        for each in surveyed:
+            found.count(each.facts)
+        _refuse_none(found, paths)
+        found.shards = ShardedPoses(material, common_layout(surveyed), surveyed, spread)
+        return found
 
     def build(
         self, ground: GroundTruth, *, progress: Progress | None = None, checkpoint: Path | None = None
     ) -> ClusterBank:
-        """Cluster the poses, and write the recipe on the card.
+        """Cluster the poses, and write the recipe on the card; `ground` is what `survey` found for algorithm sharded.
 
         Raises
         ------
@@ -319,7 +359,9 @@ class Plan:
             "checkpoint": checkpoint,
             "command": self.command,
         }
-        if self.algorithm == "minibatch":
+        if self.algorithm == "sharded":
+            bank = self._build_sharded(ground, progress, checkpoint)
+        elif self.algorithm == "minibatch":
             bank = ClusterBank.build_streaming(lambda: iter(ground), **shared)
         else:
             lloyd: dict[str, Any] = {
@@ -340,6 +382,25 @@ class Plan:
             viewing=self.recipe.viewing,
         )
         return ClusterBank(bank.centres, parse_card(card.to_dict(), "the card"))
+
+    def _build_sharded(self, ground: GroundTruth, progress: Progress | None, checkpoint: Path | None) -> ClusterBank:
+        shards = ground.shards
+        if shards is None or shards.material.choices != (self.joints, self.centring, self.min_distance):
+            raise UsageError("a build from shards needs their survey with the same joints, centring and distance")
+        builder = Builder(
+            shards.layout,
+            self.name,
+            make_thinning(1, self.min_distance),
+            self.sources or ground.sources,
+            self.split,
+            self.command,
+            notes=shards.notes,
+            checkpoint=checkpoint,
+            checkpoint_every=1,
+            counter=shards.counter,
+        )
+        settings = make_settings(self.k, self.seed, self.n_init, self.max_iter, self.tol, self.init)
+        return ClusterBank(*builder.by_passes(shards, shards.measure, settings, progress))
 
     def is_built(self, path: Path, files: tuple[InputFile, ...]) -> bool:
         """Whether a file holds this very bank, whole: built by the same command and versions from the same files."""
@@ -365,7 +426,7 @@ class Plan:
 
 
 def gt_files(paths: Sequence[Path]) -> list[Path]:
-    """Files as given, and in place of each folder all files below it that can be read, sorted.
+    """Files as given, and in place of each folder all files below it that can be read, of each glob its files, sorted.
 
     Raises
     ------
@@ -380,7 +441,8 @@ def gt_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if not path.is_dir():
-            files.append(path)
+            matched = [] if path.exists() else sorted(glob.glob(os.fspath(path), recursive=True))
+            files += [Path(name) for name in matched] or [path]
             continue
         below = [
             each
@@ -479,7 +541,7 @@ def input_files(paths: Iterable[Path]) -> tuple[InputFile, ...]:
     """
     from posebench.io import sha256_of
 
-    every = dict.fromkeys(needed for path in paths for needed in _needed(path))
+    every = dict.fromkeys(each for path in paths for each in needed(path))
     for path in every:
         if not path.name.isprintable():
             raise InputError(f"{path.name!a}: cannot stand on a card, rename the file")
@@ -489,11 +551,23 @@ def input_files(paths: Iterable[Path]) -> tuple[InputFile, ...]:
 # ---------------------------------------------------------------------------------------------------- steps of a recipe
 
 
+def _refuse_count(paths: Sequence[Path]) -> None:
+    """Raise unless a card can list so many files."""
+    if not 0 < len(paths) <= MOST_NOTES:
+        raise UsageError(f"expected from 1 to {MOST_NOTES} files of ground truth, got {len(paths)}; join some first")
+
+
+def _refuse_none(found: GroundTruth, paths: Sequence[Path]) -> None:
+    """Raise if no pose is left."""
+    if not found.used:
+        raise InputError(f"{paths[0]}: has no frame that can be used" + (", nor have the others" * (len(paths) > 1)))
+
+
 def _is_mocap(path: Path) -> bool:
     return path.suffix.lower() in _MOCAP
 
 
-def _needed(path: Path) -> Iterator[Path]:
+def needed(path: Path) -> Iterator[Path]:
     """The file, after its skeleton where that is a file of its own: HDM_bd.asf, or 02.asf."""
     if path.suffix.lower() == ".amc":
         parts = path.stem.split("_")

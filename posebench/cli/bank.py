@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import options
+from posebench.cli import completion, options
 from posebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from posebench.banks import ClusterBank, Step
     from posebench.banks.card import BankCard
-    from posebench.banks.recipe import Plan, Reading
+    from posebench.banks.recipe import GroundTruth, Plan, Reading
 
 app = typer.Typer(
     help="Cluster banks of the Pose Structure Score: make, list, show, verify and draw them.",
@@ -38,8 +38,8 @@ def build(
         list[Path],
         typer.Option(
             "--gt",
-            help="Ground truth: a file, or a folder for all readable files below it; .bvh and .amc are clips of CMU or "
-            "HDM05; repeatable.",
+            help="Ground truth: a file, a quoted glob, or a folder for all readable files below it; .bvh and .amc are "
+            "clips of CMU or HDM05; repeatable.",
             show_default=False,
         ),
     ],
@@ -58,7 +58,10 @@ def build(
     ] = None,
     canonical: Annotated[bool, typer.Option("--canonical", help="Turn poses to the front, for PSS-canonical.")] = False,
     skeleton: Annotated[
-        str, typer.Option("--skeleton", help="Skeleton of the bank: a name or a .yaml file.")
+        str,
+        typer.Option(
+            "--skeleton", help="Skeleton of the bank: a name or a .yaml file.", autocompletion=completion.skeletons
+        ),
     ] = "h36m17",
     joints: Annotated[
         str | None,
@@ -76,7 +79,13 @@ def build(
     seeds: Annotated[
         int, typer.Option("--seeds", help="Number of seeds, for an ensemble: NAME-k50, NAME-k50-seed1, ...")
     ] = 1,
-    algorithm: Annotated[str, typer.Option("--algorithm", help="auto, lloyd or minibatch.")] = "auto",
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", help="auto, lloyd, minibatch, or sharded: Lloyd's, by passes over the files.")
+    ] = "auto",
+    init: Annotated[
+        str,
+        typer.Option("--init", help="Where sharded begins: k-means++ (on evenly spaced poses) or k-means|| (on all)."),
+    ] = "k-means++",
     n_init: Annotated[
         int, typer.Option("--n-init", help="Runs of Lloyd's algorithm, of which the best is taken.")
     ] = 10,
@@ -101,20 +110,32 @@ def build(
             show_default=False,
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, help="Processes, for --algorithm sharded.  [default: as many as cores]", show_default=False
+        ),
+    ] = None,
+    scheduler: options.SchedulerAddress = None,
     gt_skeleton: options.GtSkeleton = None,
     gt_reference: options.GtReference = None,
 ) -> None:
     """Cluster ground-truth poses into banks, one for each -k and seed: NAME-k50.npz and its card NAME-k50.json.
 
     Frames of motion capture that nobody captured are left out. The same files, options and versions give the same
-    bytes.
+    bytes. With --jobs or --scheduler each file is a shard of which only sums come back, as with --algorithm sharded.
 
     Example: posebench bank build --gt train.npz -k 50 -k 100 --name mine
     """
     from posebench.banks.recipe import Plan, Recipe, gt_files, joints_of, source_of
     from posebench.cli.outputs import refuse_unwritable
+    from posebench.cli.sharded import processes_of
     from posebench.skeletons import get_skeleton
 
+    if jobs is not None or scheduler is not None:
+        if algorithm not in ("auto", "sharded"):
+            raise UsageError(f"--jobs and --scheduler are for --algorithm sharded, not for {algorithm}")
+        algorithm = "sharded"
     recipe = Recipe(cameras, canonical, stride, get_skeleton(skeleton), gt_skeleton, gt_reference)
     if seeds < 1:
         raise UsageError(f"--seeds {seeds}: expected a number from 1")
@@ -128,6 +149,7 @@ def build(
             centring=centring,
             min_distance=min_distance,
             algorithm=algorithm,
+            init=init,
             n_init=n_init,
             max_iter=max_iter,
             tol=tol,
@@ -137,23 +159,39 @@ def build(
         for centres in dict.fromkeys(k)
         for number in range(seed, seed + seeds)
     ]
-    command = _command(plans, gt, name, seeds, skeleton, joints)
-    jobs = [_Job(replace(plan, command=command), output / f"{plan.name}.npz") for plan in plans]
     files = gt_files(gt)
-    for job in jobs:
-        for path in (job.target, job.target.with_suffix(".json")):
+    _refuse_unspeakable(gt, files)
+    command = _command(plans, gt, name, seeds, skeleton, joints)
+    banks = [_Job(replace(plan, command=command), output / f"{plan.name}.npz") for plan in plans]
+    for bank in banks:
+        for path in (bank.target, bank.target.with_suffix(".json")):
             refuse_unwritable(path, files)
     if checkpoint is not None:
         checkpoint.mkdir(exist_ok=True)
-        jobs = _left_to_do(jobs, files)
-    if not jobs:
+        banks = _left_to_do(banks, files)
+    if not banks:
         return
     try:
-        _run(jobs, files, checkpoint)
+        if algorithm == "sharded":
+            _run_sharded(banks, files, checkpoint, min(processes_of(jobs, scheduler), len(files)), scheduler)
+        else:
+            _run(banks, files, checkpoint)
     except KeyboardInterrupt:
         if checkpoint is not None:
             _say(f"the same command goes on from what is in {checkpoint}")
         raise
+
+
+def _refuse_unspeakable(gt: Sequence[Path], files: Sequence[Path]) -> None:
+    """Find out before any work that a card could not name what the bank was made of."""
+    from posebench.banks.recipe import portable
+
+    for path, told in (*((path, portable(path)) for path in gt), *((path, path.name) for path in files)):
+        if not told.isprintable():
+            raise InputError(
+                f"{path}: the card of a bank cannot spell this name, as it holds line breaks or bytes of no text; "
+                "rename the file, or name a link to it"
+            )
 
 
 def _command(
@@ -168,6 +206,7 @@ def _command(
     said += [("--name", name), ("--cameras", recipe.cameras), ("--skeleton", _named(skeleton)), ("--joints", joints)]
     said += [("--centring", first.centring), ("--stride", recipe.stride), ("--min-distance", first.min_distance)]
     said += [("--seed", first.seed), ("--seeds", seeds), ("--algorithm", first.algorithm)]
+    said += [("--init", first.init)] if first.algorithm == "sharded" else []
     said += [("--n-init", first.n_init), ("--max-iter", first.max_iter), ("--tol", first.tol)]
     said += [("--split", first.split or None)]
     said += [("--source", f"{each.name}|{each.licence}|{each.attribution}") for each in first.sources]
@@ -214,9 +253,28 @@ def _run(jobs: Sequence[_Job], files: Sequence[Path], checkpoint: Path | None) -
     first = jobs[0].plan
     with step_bar("reading") as show:
         ground = first.recipe.read(files, keep=first.algorithm != "minibatch", progress=_reading(show))
+    _build(jobs, ground, checkpoint)
+
+
+def _run_sharded(
+    jobs: Sequence[_Job], files: Sequence[Path], checkpoint: Path | None, processes: int, scheduler: str | None
+) -> None:
+    """Survey the files once and build one bank after the other, in processes or on other machines."""
+    from posebench.cli.progress import step_bar
+    from posebench.scheduling import spread_over
+
+    with spread_over(processes, scheduler, str(files[0].parent), _say) as spread:
+        with step_bar("reading") as show:
+            ground = jobs[0].plan.survey(files, spread, _reading(show))
+        _build(jobs, ground, checkpoint)
+
+
+def _build(jobs: Sequence[_Job], ground: GroundTruth, checkpoint: Path | None) -> None:
+    from posebench.cli.progress import step_bar
+
     for note in ground.notes:
         _say(f"note: {note}")
-    if not (first.sources or ground.sources):
+    if not (jobs[0].plan.sources or ground.sources):
         _say("note: the cards name no source; say where the poses come from with --source")
     for plan, target in ((job.plan, job.target) for job in jobs):
         state = None if checkpoint is None else checkpoint / f"{plan.name}.npz"
@@ -277,7 +335,12 @@ def list_banks() -> None:
 
 @app.command("show")
 def show(
-    bank: Annotated[str, typer.Argument(metavar="BANK", help="Name of a shipped bank, or the path of an .npz.")],
+    bank: Annotated[
+        str,
+        typer.Argument(
+            metavar="BANK", help="Name of a shipped bank, or the path of an .npz.", autocompletion=completion.banks
+        ),
+    ],
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show a bank's card: everything that its centres depend on.
@@ -359,7 +422,12 @@ def _line(label: str, text: str) -> Iterator[str]:
 def verify(
     banks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="BANK...", help="Names of shipped banks, or paths of .npz files.", show_default=False),
+        typer.Argument(
+            metavar="BANK...",
+            help="Names of shipped banks, or paths of .npz files.",
+            show_default=False,
+            autocompletion=completion.banks,
+        ),
     ] = None,
     all_banks: Annotated[bool, typer.Option("--all", help="All banks that ship with posebench.")] = False,
 ) -> None:
@@ -394,7 +462,12 @@ def verify(
 
 @app.command("plot")
 def plot(
-    bank: Annotated[str, typer.Argument(metavar="BANK", help="Name of a shipped bank, or the path of an .npz.")],
+    bank: Annotated[
+        str,
+        typer.Argument(
+            metavar="BANK", help="Name of a shipped bank, or the path of an .npz.", autocompletion=completion.banks
+        ),
+    ],
     output: Annotated[
         list[Path], typer.Option("-o", "--output", help="Write .png, .svg or .pdf; repeatable.", show_default=False)
     ],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from posebench.cli import options
+from posebench.cli import completion, options
 from posebench.cli.outputs import refuse_unwritable
 from posebench.errors import InputError, UsageError
 
@@ -29,6 +29,7 @@ def score(
         typer.Option(
             "--metric",
             "-m",
+            autocompletion=completion.metrics,
             help="Metric to take instead of the protocol's, as in PCK@100 or NMPJPE(scale=procrustes); repeatable.",
             show_default=False,
         ),
@@ -38,6 +39,7 @@ def score(
         typer.Option(
             "--bank",
             "-b",
+            autocompletion=completion.banks,
             help="Cluster bank for PSS besides the protocol's: a name (posebench bank list) or an .npz; repeatable.",
             show_default=False,
         ),
@@ -89,6 +91,7 @@ def score(
         int | None,
         typer.Option("--jobs", min=1, help="Processes, for shards.  [default: as many as cores]", show_default=False),
     ] = None,
+    scheduler: options.SchedulerAddress = None,
     state: Annotated[
         Path | None,
         typer.Option("--state", help="Folder that keeps finished shards, to go on from there.", show_default=False),
@@ -121,7 +124,7 @@ def score(
     if shards:
         refuse_with_shards(pred, gt, outputs, protocol=protocol, frames=frames)
     else:
-        refuse_without_shards(jobs, state)
+        refuse_without_shards(jobs, scheduler, state)
     for path in (*outputs, *beside):
         refuse_unwritable(path, (pred, gt))
     if frames and not results:
@@ -157,7 +160,8 @@ def score(
         "explain": explain,
     }
     if shards:
-        report = score_shards_shown(pred, gt, groups, chosen, stated, jobs=jobs, state=state, **how_to_score)
+        spread: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "state": state}
+        report = score_shards_shown(pred, gt, groups, chosen, stated, **spread, **how_to_score)
     else:
         p, g = read(pred, **stated["pred"]), read(gt, **stated["gt"])
         if protocol == "all":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,15 +26,33 @@ def refuse_with_shards(pred: Path, gt: Path, outputs: Sequence[Path], *, protoco
         )
     for path in outputs:
         for folder in (pred, gt):
-            if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
+            if folder.is_dir() and Path(os.path.realpath(path)).is_relative_to(folder.resolve()):
                 raise UsageError(f"{path}: lies in {folder}, where it would be taken for a shard; write it elsewhere")
 
 
-def refuse_without_shards(jobs: int | None, state: Path | None) -> None:
+def refuse_without_shards(jobs: int | None, scheduler: str | None, state: Path | None) -> None:
     """Raise where an option is of shards and there are none."""
-    for name, value in (("--jobs", jobs), ("--state", state)):
+    for name, value in (("--jobs", jobs), ("--scheduler", scheduler), ("--state", state)):
         if value is not None:
             raise UsageError(f"{name} is for shards: give --pred and --gt as folders or globs")
+
+
+def processes_of(jobs: int | None, scheduler: str | None) -> int:
+    """How many processes are started here: as many as asked for, or as cores; one beside a scheduler's workers.
+
+    Raises
+    ------
+    UsageError
+        If processes are asked for here, and the work is a scheduler's.
+    """
+    from posebench.kernels.dispatch import threads
+    from posebench.scheduling import LOCAL
+
+    if scheduler not in (None, LOCAL):
+        if jobs is not None:
+            raise UsageError("--jobs is for processes on this machine; a scheduler has the workers that joined it")
+        return 1
+    return threads() if jobs is None else jobs
 
 
 def score_shards_shown(
@@ -44,17 +63,18 @@ def score_shards_shown(
     stated: Mapping[str, Mapping[str, Any]],
     *,
     jobs: int | None,
+    scheduler: str | None,
     state: Path | None,
     **options: Any,
 ) -> Report:
     """Score shards with a bar on stderr, and sentences on what was found."""
     from posebench.cli.progress import announce_compilation, step_bar
     from posebench.io import read
-    from posebench.kernels.dispatch import threads
     from posebench.scoring.scorer import available_groups
     from posebench.scoring.shard_files import find_shards
     from posebench.scoring.shards import score_shards
 
+    workers = processes_of(jobs, scheduler)
     # Before hours are spent: groups are those of the first shard's keys, and all must have the same.
     first = find_shards(pred, gt).shards[0].gt
     refuse_groups(groups, available_groups(chosen, tuple(read(first, **stated["gt"]).keys)), first)
@@ -72,15 +92,16 @@ def score_shards_shown(
                 protocol=chosen,
                 pred_facts=stated["pred"],
                 gt_facts=stated["gt"],
-                jobs=threads() if jobs is None else jobs,
+                jobs=workers,
+                scheduler=scheduler,
                 state=state,
                 progress=progress,
-                say=_say,
+                say=say,
                 **options,
             )
     except KeyboardInterrupt:
         kept = f"what is finished is kept in {state}; the same command goes on" if state else "nothing is kept: --state"
-        _say(f"stopped; {kept}")
+        say(f"stopped; {kept}")
         raise
 
 
@@ -91,6 +112,7 @@ def refuse_groups(groups: Sequence[str], available: Sequence[str], gt: Path) -> 
             raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """Print a sentence on stderr."""
     # File names may hold bytes that are no text.
     print(f"posebench: {sentence.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)

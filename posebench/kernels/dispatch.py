@@ -6,6 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +23,8 @@ T = TypeVar("T")
 CHUNK = 8192
 
 _NO_MASK = np.ones((1, 1), np.bool_)
+#: How many threads the running task takes where nobody has said so by POSEBENCH_THREADS.
+_THREADS: ContextVar[int | None] = ContextVar("posebench_threads", default=None)
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,24 @@ def threads() -> int:
         if not (asked.isascii() and asked.isdigit()) or int(asked) < 1:
             raise UsageError(f"POSEBENCH_THREADS is {asked!r}, expected a whole number from 1")
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _THREADS.get() or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Take one thread inside, unless POSEBENCH_THREADS says otherwise: for tasks that run beside each other.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     threads() == int(os.environ.get("POSEBENCH_THREADS", 1))
+    True
+    """
+    before = _THREADS.set(1)
+    try:
+        yield
+    finally:
+        _THREADS.reset(before)
 
 
 def map_chunks(function: Callable[[slice], T], n: int, chunk: int = CHUNK) -> Iterator[T]:

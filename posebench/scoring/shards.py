@@ -1,8 +1,8 @@
 """Scoring sets that are too large for one piece: shard by shard, in processes, and resumed after a stop.
 
-`score_shards` finds the shards of both sides (`shard_files`), has each scored by itself (`leaf`), keeps what came of it
-as a file (`state`) and adds the files up in the order of their names (`reduction`). A shard is what one process holds
-at a time; the process that adds up never holds poses.
+`score_shards` finds the shards of both sides (`shard_files`), has each scored by itself (`one_shard`, `leaf`), keeps
+what came of it as a file (`state`) and adds the files up in the order of their names (`reduction`). A shard is what one
+process holds at a time, here or on other machines (`shard_dask`); the process that adds up never holds poses.
 """
 
 from __future__ import annotations
@@ -16,27 +16,31 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posebench import __version__
-from posebench.errors import InputError, PosebenchError, UsageError
+from posebench.errors import InputError, UsageError
 from posebench.io.atomic import remove_leftovers
-from posebench.io.hashing import sha256_of
 from posebench.kernels.dispatch import threads
 from posebench.metrics.registry import Metric
 from posebench.protocols import Protocol
 from posebench.report import Report
-from posebench.scoring.leaf import Task, score_leaf
+from posebench.scheduling import LOCAL, Scheduler, open_scheduler
+from posebench.scoring.leaf import Task
+from posebench.scoring.one_shard import Count, Outcome, Stopped, poses_in, score_files
 from posebench.scoring.reduction import Reduction
 from posebench.scoring.scorer import Scorer
+from posebench.scoring.shard_dask import score_by_dask
 from posebench.scoring.shard_files import Shard, Shards, find_shards, sums_of
-from posebench.scoring.state import VERSION, read_state, write_state
+from posebench.scoring.state import VERSION, State, read_state, write_state
 from posebench.skeletons import Skeleton, get_skeleton, register_skeleton, registered_skeletons
 from posebench.workers import ONE_THREAD, environment, leave_with_parent, uninterrupted
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from posebench.banks import ClusterBank
 
 #: Shards done, shards in all, poses done.
@@ -63,6 +67,7 @@ def score_shards(
     pred_facts: Mapping[str, Any] | None = None,
     gt_facts: Mapping[str, Any] | None = None,
     jobs: int = 1,
+    scheduler: str | Client | None = None,
     state: str | Path | None = None,
     progress: ShardProgress | None = None,
     say: Say | None = None,
@@ -81,6 +86,10 @@ def score_shards(
     jobs : int
         Processes; they share the cores. With more than one, a script needs ``if __name__ == "__main__":``, since each
         process imports it anew. The report is the same for any number, bit for bit.
+    scheduler : str or distributed.Client, optional
+        The address of a Dask scheduler whose workers score the shards instead, which all must see under the same path;
+        or ``"local"``: Dask with `jobs` worker processes here. A worker that dies costs its shard's time, and nothing
+        else. Needs ``pip install 'posebench-hpe[distributed]'``. The report is that of `jobs`, bit for bit.
     state : path, optional
         A folder in which what came of each shard is kept, so that the same call goes on after a stop. A shard is scored
         again if its files, the protocol, the metrics, the banks, an option or posebench's version are others.
@@ -98,9 +107,12 @@ def score_shards(
     Raises
     ------
     InputError
-        If shards lack their counterpart, do not belong together, or hold the same frame twice; else as `score`.
+        If shards lack their counterpart, do not belong together, or hold the same frame twice; if no scheduler answers,
+        its workers have another version of posebench, or cannot read the shards; else as `score`.
     UsageError
         If the protocol or a metric is unknown, or a side is one file.
+    MissingExtraError
+        If there is a scheduler, and Dask is not installed.
 
     Examples
     --------
@@ -119,6 +131,8 @@ def score_shards(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}, expected a number of processes from 1")
+    if scheduler not in (None, LOCAL) and jobs > 1:
+        raise UsageError("jobs are processes on this machine, and the workers of a scheduler are as many as it has")
     say = say or (lambda sentence: None)
     found = find_shards(pred, gt)
     for remark in found.remarks:
@@ -132,7 +146,9 @@ def score_shards(
         job = Job(task, _binding(task), folder, found)
         hashes = _Hashes(found)
         reduction = Reduction(scorer, found)
-        outcomes = open_things.enter_context(_outcomes(job, min(jobs, len(found.shards)), progress))
+        workers = min(jobs, len(found.shards))
+        farm = None if scheduler is None else open_things.enter_context(open_scheduler(scheduler, workers, say))
+        outcomes = open_things.enter_context(_outcomes(job, workers, farm, progress))
         _add_up(job, reduction, outcomes, hashes, say)
         report = reduction.report()
     if reduction.unnamed:
@@ -162,73 +178,40 @@ class Job:
         """What the state of a shard must say that it is bound to."""
         return {**self.binding, "shard": shard.name, "pred": pred, "gt": gt}
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a shard: hashes of its files, or why there is nothing."""
-
-    number: int
-    pred: str = ""
-    gt: str = ""
-    poses: int = 0
-    #: Whether it was done before.
-    kept: bool = False
-    #: What was wrong with a state that was there.
-    damage: str | None = None
-    #: A sentence, and whether it is of a bad call; None where all is well.
-    error: tuple[str, bool] | None = None
-    stopped: bool = False
+    def keep(self, outcome: Outcome, state: State) -> None:
+        """Write the state of a shard that was scored."""
+        shard = self.found.shards[outcome.number]
+        state.record["binding"] = self.bound(shard, outcome.pred, outcome.gt)
+        write_state(self.place(shard), state)
 
 
 Outcomes = Generator[Outcome, None, None]
 
 
-class _Stopped(Exception):  # noqa: N818
-    """Another shard failed, or Ctrl-C was pressed."""
-
-
-def score_one(job: Job, number: int, count: Callable[[int], None]) -> Outcome:
+def score_one(job: Job, number: int, count: Count) -> Outcome:
     """Score a shard and write its state, unless that is there already; `count` is told of poses, and may stop it."""
     shard = job.found.shards[number]
-    try:
-        before = [_fingerprint(path) for path in (shard.pred, shard.gt)]
-        pred, gt = sha256_of(shard.pred), sha256_of(shard.gt)
-        place, bound = job.place(shard), job.bound(shard, pred, gt)
-        damage = None
-        if place.exists():
-            try:
-                record = read_state(place).record
-            except InputError as error:
-                damage = str(error)
-            else:
-                if record["binding"] == bound:
-                    poses = _poses(record)
-                    count(poses)
-                    return Outcome(number, pred, gt, poses, kept=True)
-        count(0)
-        state = score_leaf(job.task, shard, count)
-        for path, fingerprint in zip((shard.pred, shard.gt), before, strict=True):
-            if _fingerprint(path) != fingerprint:
-                raise InputError(f"{path}: was changed while it was read; score again")
-        state.record["binding"] = bound
-        write_state(place, state)
-        return Outcome(number, pred, gt, _poses(state.record), damage=damage)
-    except _Stopped:
-        return Outcome(number, stopped=True)
-    except PosebenchError as error:
-        return Outcome(number, error=(str(error), isinstance(error, UsageError)))
+    place = job.place(shard)
+    damage = None
 
+    def kept(pred: str, gt: str) -> int | None:
+        nonlocal damage
+        if not place.exists():
+            return None
+        try:
+            record = read_state(place).record
+        except InputError as error:
+            damage = str(error)
+            return None
+        return poses_in(record) if record["binding"] == job.bound(shard, pred, gt) else None
 
-def _fingerprint(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _poses(record: Mapping[str, Any]) -> int:
-    return 0 if record["shard"]["empty"] else int(record["counts"]["gt_frames"])
+    outcome, state = score_files(job.task, number, shard, count, kept)
+    if state is not None:
+        try:
+            job.keep(outcome, state)
+        except InputError as error:
+            return Outcome(number, error=(str(error), False))
+    return replace(outcome, damage=damage)
 
 
 def _binding(task: Task) -> dict[str, Any]:
@@ -303,9 +286,16 @@ def _add_up(job: Job, reduction: Reduction, outcomes: Iterator[Outcome], hashes:
 
 
 @contextmanager
-def _outcomes(job: Job, jobs: int, progress: ShardProgress | None) -> Iterator[Iterator[Outcome]]:
+def _outcomes(
+    job: Job, jobs: int, farm: Scheduler | None, progress: ShardProgress | None
+) -> Iterator[Iterator[Outcome]]:
     """What comes of the shards, in any order; processes end with the block."""
-    found = _in_this_process(job, progress) if jobs == 1 else _in_processes(job, jobs, progress)
+    if farm is not None:
+        found = _on_machines(job, farm, progress)
+    elif jobs == 1:
+        found = _in_this_process(job, progress)
+    else:
+        found = _in_processes(job, jobs, progress)
     try:
         yield found
     finally:
@@ -358,6 +348,22 @@ def _in_processes(job: Job, jobs: int, progress: ShardProgress | None) -> Outcom
         pool.shutdown(cancel_futures=True)
 
 
+def _on_machines(job: Job, farm: Scheduler, progress: ShardProgress | None) -> Outcomes:
+    total, poses = len(job.found.shards), 0
+    results = score_by_dask(farm, job.task, job.found.shards, job.place, job.bound)
+    try:
+        for done, (outcome, state) in enumerate(results, 1):
+            _raise_errors([outcome])
+            if state is not None:
+                job.keep(outcome, state)
+            poses += outcome.poses
+            if progress is not None:
+                progress(done, total, poses)
+            yield outcome
+    finally:
+        results.close()
+
+
 def _raise_errors(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
@@ -378,7 +384,7 @@ def _score_in_process(number: int) -> Outcome:
 
     def count(more: int) -> None:
         if stop.is_set():
-            raise _Stopped
+            raise Stopped
         with poses.get_lock():
             poses.value += more
 

@@ -110,6 +110,46 @@ def test_every_option_reaches_the_card(build) -> None:
     assert (card.kmeans.n_init, card.kmeans.max_iter, card.kmeans.tol) == (1, 20, 0.01)
 
 
+def test_files_can_be_shards(build) -> None:
+    for start, name in ((0, "a.npz"), (25, "b.npz")):
+        pb.write(gt_set()[slice(start, start + 35 if start else 25)], name)
+    whole = build().code == 0 and ClusterBank.load("mine-k3.npz")
+    assert build("--jobs", 1, "--checkpoint", "state", gt="[ab].npz", name="cut").code == 0
+    bank = ClusterBank.load("cut-k3.npz")
+    np.testing.assert_allclose(bank.centres, whole.centres, rtol=0, atol=1e-9)
+    assert [file.name for file in bank.card.files] == ["a.npz", "b.npz"]
+    assert "--algorithm sharded --init k-means++" in bank.card.command
+    again = build("--algorithm", "sharded", "--jobs", 1, "--checkpoint", "state", gt="[ab].npz", name="cut")
+    assert "cut-k3.npz is built already, by this very command from these files" in again.err
+    drawn = build("--init", "k-means||", "--jobs", 1, gt="[ab].npz", name="drawn")
+    assert (drawn.code, ClusterBank.load("drawn-k3.npz").card.kmeans.init) == (0, "k-means||")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_workers_of_dask_build_the_same_bytes(build) -> None:
+    pytest.importorskip("distributed")
+    for start, name in ((0, "a.npz"), (25, "b.npz")):
+        pb.write(gt_set()[slice(start, start + 35 if start else 25)], name)
+    for folder, arguments in (("here", ("--jobs", 1)), ("far", ("--jobs", 2, "--scheduler", "local"))):
+        assert build("--init", "k-means||", "-o", folder, *arguments, gt="[ab].npz").code == 0
+    for name in ("mine-k3.npz", "mine-k3.json"):
+        assert Path("here", name).read_bytes() == Path("far", name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--jobs", 2, "--algorithm", "lloyd"), "--jobs and --scheduler are for --algorithm sharded, not for lloyd"),
+        (("--scheduler", "local", "--algorithm", "minibatch"), "not for minibatch"),
+        (("--scheduler", "tcp://h:1", "--jobs", 2), "--jobs is for processes on this machine; a scheduler"),
+        (("--init", "k-means||"), "init k-means|| is for algorithm sharded"),
+    ],
+)
+def test_what_shards_alone_can_have_is_refused_elsewhere(build, arguments, words: str) -> None:
+    refused(build(*arguments), words)
+
+
 def test_mini_batches_can_be_asked_for(build) -> None:
     assert "minibatch, 3 iterations, centres " in build("--algorithm", "minibatch").out
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -71,6 +72,8 @@ def test_a_folder_of_states_is_told_of(posebench, shards) -> None:
         ((*SHARDS, "--jobs", "0"), "--jobs"),
         ((*FILES, "--jobs", "2"), "--jobs is for shards"),
         ((*FILES, "--state", "state"), "--state is for shards"),
+        ((*FILES, "--scheduler", "local"), "--scheduler is for shards"),
+        ((*SHARDS, "--scheduler", "tcp://h:1", "--jobs", "2"), "--jobs is for processes on this machine; a scheduler"),
         (("--pred", "pred", "--gt", "gt.npz"), "pred: is a folder, expected a file"),
         (("--pred", "pred/*.csv", "--gt", "gt"), "pred/*.csv: holds no file that posebench reads"),
     ],
@@ -78,6 +81,21 @@ def test_a_folder_of_states_is_told_of(posebench, shards) -> None:
 )
 def test_what_shards_cannot_have_is_refused_in_a_sentence(posebench, shards, arguments, words: str) -> None:
     refused(posebench("score", *arguments), words)
+
+
+@pytest.mark.filterwarnings("default")
+def test_workers_of_dask_print_the_same(posebench, shards) -> None:
+    pytest.importorskip("distributed")
+    here = posebench("score", *SHARDS, "--by", "action", "--jobs", 1)
+    far = posebench("score", *SHARDS, "--by", "action", "--scheduler", "local", "--jobs", 1, "--state", "state")
+    assert (far.code, far.out) == (0, here.out)
+    assert far.err == here.err
+    assert len(list(Path("state").glob("[!.]*.npz"))) == 3
+
+
+def test_a_scheduler_without_dask_names_the_extra(posebench, shards, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    refused(posebench("score", *SHARDS, "--scheduler", "local"), "pip install 'posebench-hpe[distributed]'")
 
 
 # Processes
@@ -100,9 +118,14 @@ def many(tmp_path, monkeypatch) -> Path:
 SCORED = ("score", *SHARDS, "-m", "PMPJPE", "-m", "PSS-soft@50", "--jobs", "2", "--state", "state", "-o", "run.json")
 
 
-def started() -> subprocess.Popen[str]:
+DASK = ("--scheduler", "local")
+
+
+def started(*more: str) -> subprocess.Popen[str]:
+    if more == DASK:
+        pytest.importorskip("distributed")
     return subprocess.Popen(
-        [*COMMAND, *SCORED], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *SCORED, *more], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -132,9 +155,9 @@ def alive(name: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 5])
-def test_a_run_that_was_killed_goes_on_and_gives_the_same(many, after: int) -> None:
-    process = started()
+@pytest.mark.parametrize(("after", "more"), [(1, ()), (5, ()), (3, DASK)])
+def test_a_run_that_was_killed_goes_on_and_gives_the_same(many, after: int, more: tuple[str, ...]) -> None:
+    process = started(*more)
     wait_for_states(process, after)
     process.kill()
     process.communicate()
@@ -157,8 +180,9 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(many, after: int) -> N
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_all_processes_and_keeps_what_is_finished(many) -> None:
-    process = started()
+@pytest.mark.parametrize("more", [(), DASK], ids=["processes", "dask"])
+def test_ctrl_c_ends_all_processes_and_keeps_what_is_finished(many, more: tuple[str, ...]) -> None:
+    process = started(*more)
     wait_for_states(process, 2)
     process.send_signal(signal.SIGINT)
     out, said = process.communicate(timeout=120)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 import posebench as pb
 from posebench.protocols import Protocol
+from posebench.resources import resource
 from tests.support import pss_twins
 from tests.support.poses import people
 
@@ -16,10 +15,7 @@ THRESHOLDS = np.arange(0, 151, 5)
 OF_JOINTS = ("MPJPE", "NMPJPE", "PMPJPE", "PCK@150", "NPCK@150", "AUC(0:150:5)")
 DEFAULTS = (*OF_JOINTS, "PSS@50", "PSS@100")
 #: Centres of the banks that the standard protocol binds.
-CENTRES = {
-    k: np.load(Path(__file__).parents[2] / "clusters" / f"cmu-h36m17-k{k}.npz", allow_pickle=False)["centres"]
-    for k in (50, 100)
-}
+CENTRES = {k: np.load(resource("clusters", f"cmu-h36m17-k{k}.npz"), allow_pickle=False)["centres"] for k in (50, 100)}
 FACTS = {"skeleton": "h36m17", "unit": "mm", "reference": "camera"}
 
 

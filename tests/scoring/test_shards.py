@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import posebench as pb
+from posebench.scoring import one_shard
 from posebench.scoring import shards as module
 from posebench.scoring.shard_files import find_shards, is_shards
 from posebench.scoring.state import blank, pack, read_state, unpack, write_state
@@ -366,13 +367,13 @@ def test_a_gap_inside_a_sequence_is_noticed_across_shards(tmp_path) -> None:
 def leaves(monkeypatch) -> list[str]:
     """Names of the shards that were scored, not taken from their states."""
     names: list[str] = []
-    real = module.score_leaf
+    real = one_shard.score_leaf
 
     def counted(task, shard, progress):
         names.append(shard.name)
         return real(task, shard, progress)
 
-    monkeypatch.setattr(module, "score_leaf", counted)
+    monkeypatch.setattr(one_shard, "score_leaf", counted)
     return names
 
 
@@ -501,14 +502,14 @@ def test_a_state_of_another_scorer_is_refused(tmp_path) -> None:
 
 def test_a_shard_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch) -> None:
     folders = sharded(tmp_path, *whole_set())
-    real = module.score_leaf
+    real = one_shard.score_leaf
 
     def slow(task, shard, progress):
         state = real(task, shard, progress)
         shard.gt.write_bytes(shard.gt.read_bytes() + b" ")
         return state
 
-    monkeypatch.setattr(module, "score_leaf", slow)
+    monkeypatch.setattr(one_shard, "score_leaf", slow)
     with pytest.raises(pb.InputError, match=r"gt/part00\.npz: was changed while it was read"):
         pb.score_shards(*folders, metrics=["MPJPE"])
 
