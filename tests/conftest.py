@@ -8,6 +8,20 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+ROOT = Path(__file__).parents[1]
+#: Tests that need pages, scripts, notebooks and settings of the checkout, as those marked `checkout` do.
+CHECKOUT = tuple(
+    ROOT / "tests" / name
+    for name in (
+        "docs",
+        "examples",
+        "test_architecture.py",
+        "test_documentation.py",
+        "test_readme.py",
+        "test_statistics.py",
+    )
+)
+
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -28,3 +42,15 @@ def mocap_root() -> Path:
 def _mocap_marker(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("mocap"):
         request.getfixturevalue("mocap_root")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Beside an installed wheel, where there is no checkout, leave alone what needs one."""
+    return True if collection_path in CHECKOUT and not (ROOT / "Makefile").is_file() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a checkout."""
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in CHECKOUT):
+            item.add_marker("checkout")

@@ -362,8 +362,11 @@ class _Training:
             "unit": self.unit.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
+        # Where a disk is full, torch's own writer falls over its end.
+        data = io.BytesIO()
+        torch.save(state, data)
         with atomic_write(self.path) as handle:
-            torch.save(state, handle)
+            handle.write(data.getbuffer())
 
     def load(self) -> int:
         """Take over the checkpoint, if there is one; the epochs that it has behind it."""

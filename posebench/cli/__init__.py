@@ -6,22 +6,31 @@ renderer. Heavy imports happen inside commands, so that help answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
-#: What shells say of a program that Ctrl-C ended: 128 and the number of the signal.
-_INTERRUPTED = 130
+#: What shells say of a program that Ctrl-C or SIGTERM ended: 128 and the number of the signal.
+_INTERRUPTED, _TERMINATED = 130, 143
 
 
 def main() -> None:
     """Run `posebench`.
 
-    Exit codes: 0 fine, 1 a check that was asked for fails, 2 bad usage or bad input, 130 interrupted.
+    Exit codes: 0 fine, 1 a check that was asked for fails, 2 bad usage or bad input, 130 interrupted by Ctrl-C, 143
+    ended by SIGTERM.
     """
-    try:
-        _run()
-    except KeyboardInterrupt:
-        _interrupted()
+    from posebench.ending import termination_as_interrupt
+
+    for stream in (sys.stdout, sys.stderr):
+        # Names may hold bytes that are no text, and terminals lack letters.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    with termination_as_interrupt():
+        try:
+            _run()
+        except KeyboardInterrupt:
+            _interrupted()
 
 
 def _run() -> None:
@@ -33,7 +42,7 @@ def _run() -> None:
     # typer carries its own click; its usage errors are told by their common base.
     usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="posebench", standalone_mode=False) or 0
         if code == _INTERRUPTED:  # typer makes this of Ctrl-C, and says nothing
             _interrupted()
         sys.exit(code)
@@ -55,16 +64,26 @@ def _run() -> None:
         _interrupted()
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except RuntimeError as error:
+        if not str(error).startswith("Symlink loop"):  # how pathlib says it up to Python 3.12
+            raise
+        _fail(f"{str(error).partition(' from ')[2].strip(chr(39))}: is a link that leads back to itself")
     except MemoryError:
         _fail("not enough memory; an uncompressed .npz or .npy is read piece by piece")
 
 
 def _interrupted() -> NoReturn:
-    print("posebench: interrupted", file=sys.stderr)
-    sys.exit(_INTERRUPTED)
+    from posebench.ending import terminated
+
+    print(f"posebench: {'terminated' if terminated() else 'interrupted'}", file=sys.stderr)
+    sys.exit(_TERMINATED if terminated() else _INTERRUPTED)
 
 
 def _fail(sentence: str) -> None:
+    from posebench.ending import terminated
+
+    if terminated():  # and that it all fell over is what came of it
+        _interrupted()
     # Names from files may hold line breaks; a message is one line.
     print(f"posebench: {' '.join(sentence.splitlines())}", file=sys.stderr)
     sys.exit(2)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posebench.cli import completion
 from posebench.cli.outputs import refuse_unwritable
 
 
@@ -22,7 +23,11 @@ def compare(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            "--metric", "-m", help="Metric to compare, else all that the results share; repeatable.", show_default=False
+            "--metric",
+            "-m",
+            help="Metric to compare, else all that the results share; repeatable.",
+            show_default=False,
+            autocompletion=completion.metrics,
         ),
     ] = None,
     output: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from posebench.cli import completion
 from posebench.errors import UsageError
 
 
@@ -22,7 +23,10 @@ def conformance(
     metric: Annotated[
         str | None,
         typer.Option(
-            "--metric", help="The scorer is a function of this metric alone, as in MPJPE.", show_default=False
+            "--metric",
+            help="The scorer is a function of this metric alone, as in MPJPE.",
+            show_default=False,
+            autocompletion=completion.metrics,
         ),
     ] = None,
     case: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from posebench.cli import options
+from posebench.cli import completion, options
 from posebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def convert(
     skeleton: Annotated[
         str | None,
         typer.Option(
-            "--skeleton", help="Convert to this skeleton by joint name: a name or a .yaml file.", show_default=False
+            "--skeleton",
+            help="Convert to this skeleton by joint name: a name or a .yaml file.",
+            show_default=False,
+            autocompletion=completion.skeletons,
         ),
     ] = None,
     unit: Annotated[str | None, typer.Option("--unit", help="Convert to mm or m.", show_default=False)] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from posebench.cli import options
+from posebench.cli import completion, options
 from posebench.cli.outputs import refuse_unwritable
 
 
@@ -19,7 +19,12 @@ def doctor(
         typer.Option("--gt", help="Ground truth; without it the file is examined alone.", show_default=False),
     ] = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="Name of a protocol (posebench protocols list), or a .yaml file.")
+        str,
+        typer.Option(
+            "--protocol",
+            help="Name of a protocol (posebench protocols list), or a .yaml file.",
+            autocompletion=completion.protocols,
+        ),
     ] = "standard",
     pred_unit: options.PredUnit = None,
     gt_unit: options.GtUnit = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import figure_results, options
+from posebench.cli import completion, figure_results, options
 from posebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def figure4(
         list[str] | None,
         typer.Option(
             "--bank",
+            autocompletion=completion.banks,
             help=f"Name of a shipped bank, or the path of an .npz; repeatable; else {' and '.join(BANKS)}.",
             show_default=False,
         ),
@@ -152,12 +153,18 @@ def figure5(
 @app.command("6")
 def figure6(
     output: Output,
-    bank: Annotated[str, typer.Option("--bank", help="Name of a shipped bank, or the path of an .npz.")] = BANKS[0],
+    bank: Annotated[
+        str,
+        typer.Option("--bank", help="Name of a shipped bank, or the path of an .npz.", autocompletion=completion.banks),
+    ] = BANKS[0],
     order: Annotated[str, typer.Option("--order", help="size: the largest cluster first; or number.")] = "size",
     skeleton: Annotated[
         str | None,
         typer.Option(
-            "--skeleton", help="Whose bones to draw: a name or a .yaml file; else the bank's.", show_default=False
+            "--skeleton",
+            help="Whose bones to draw: a name or a .yaml file; else the bank's.",
+            show_default=False,
+            autocompletion=completion.skeletons,
         ),
     ] = None,
     up: Up = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import options
+from posebench.cli import completion, options
 from posebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ Results = Annotated[
     list[str],
     typer.Argument(metavar="RESULT...", help="Results of posebench score -o: FILE or NAME=FILE.", show_default=False),
 ]
-MetricName = Annotated[str, typer.Option("--metric", "-m", help="A metric of the results.")]
+MetricName = Annotated[
+    str, typer.Option("--metric", "-m", help="A metric of the results.", autocompletion=completion.metrics)
+]
 
 
 def joints(results: Results, output: Output, metric: MetricName = "MPJPE") -> None:
@@ -77,7 +79,10 @@ def pck(
     gt: options.Gt,
     output: Output,
     metric: Annotated[
-        str, typer.Option("--metric", "-m", help="PCK, or NPCK for predictions without a scale.")
+        str,
+        typer.Option(
+            "--metric", "-m", help="PCK, or NPCK for predictions without a scale.", autocompletion=completion.metrics
+        ),
     ] = "PCK",
     end: Annotated[int, typer.Option("--up-to", help="Largest threshold in mm.")] = 150,
     protocol: options.ProtocolName = "standard",

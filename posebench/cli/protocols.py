@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from posebench.cli import completion
+
 app = typer.Typer(help="Named, versioned definitions of how to score.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -20,7 +22,11 @@ def list_protocols() -> None:
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(help="Name of a protocol, or a .yaml file.")]) -> None:
+def show(
+    name: Annotated[
+        str, typer.Argument(help="Name of a protocol, or a .yaml file.", autocompletion=completion.protocols)
+    ],
+) -> None:
     """Show everything that a protocol's numbers depend on, as YAML.
 
     Example: posebench protocols show standard
@@ -45,8 +51,10 @@ def show(name: Annotated[str, typer.Argument(help="Name of a protocol, or a .yam
 
 @app.command("diff")
 def diff(
-    first: Annotated[str, typer.Argument(help="Name of a protocol, or a .yaml file.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
+    first: Annotated[
+        str, typer.Argument(help="Name of a protocol, or a .yaml file.", autocompletion=completion.protocols)
+    ],
+    second: Annotated[str, typer.Argument(help="Another.", autocompletion=completion.protocols)],
 ) -> None:
     """Show what two protocols differ in, field by field.
 

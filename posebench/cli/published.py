@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from posebench.cli import completion
+
 app = typer.Typer(
     help="Published results: where each number comes from, and what is known of it.",
     no_args_is_help=True,
@@ -26,7 +28,13 @@ Format = Annotated[
 def list_published(
     dataset: Annotated[str | None, typer.Option("--dataset", help="As in h36m or 3dhp.", show_default=False)] = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="A metric with all of its variants, or one.", show_default=False)
+        str | None,
+        typer.Option(
+            "--metric",
+            help="A metric with all of its variants, or one.",
+            show_default=False,
+            autocompletion=completion.metrics,
+        ),
     ] = None,
     method: Annotated[str | None, typer.Option("--method", help="Whole name of a method.", show_default=False)] = None,
     file: File = None,

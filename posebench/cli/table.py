@@ -67,9 +67,10 @@ def table(
 
     outputs = tuple(output or ())
     refuse_unknown(form)
+    kept = [] if results is None else [each for each in results.glob("*/*") if each.is_file()]
     for each in outputs:
         kind_of_file(each)
-        refuse_unwritable(each, ())
+        refuse_unwritable(each, kept)
     if check is not None and not (math.isfinite(check) and check >= 0):
         raise UsageError(f"--check {check}: expected a number from 0, in the unit of each metric")
     if (only or path) and not run:
@@ -81,8 +82,8 @@ def table(
     if run:
         from posebench.tables.running import make_missing
 
-        if make_missing(found, results=results, paths=path or (), only=only or (), say=_say):
-            found = build_table(number, data=data, results=results)
+        make_missing(found, results=results, paths=path or (), only=only or (), say=_say)
+        found = build_table(number, data=data, results=results)
     if form == "terminal":
         print_table(found, sources=sources)
     else:

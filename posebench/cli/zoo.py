@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posebench.cli import zoo_label_poses, zoo_predict, zoo_refine, zoo_row, zoo_training
+from posebench.cli import completion, zoo_label_poses, zoo_predict, zoo_refine, zoo_row, zoo_training
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def labels(
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Hold the labels against the ground truth, once they are made.")
     ] = False,
-    protocol: Annotated[str, typer.Option("--protocol", help="By which they are evaluated.")] = "open4v",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="By which they are evaluated.", autocompletion=completion.protocols)
+    ] = "open4v",
 ) -> None:
     """Make labels in 3D out of joints in 2D, by epipolar geometry.
 
@@ -68,7 +70,7 @@ def labels(
 
     Example: posebench zoo labels --data open4v --split train --joints truth+5 -o labels.npz --evaluate
     """
-    from posebench.cli.outputs import refuse_unwritable, write_json
+    from posebench.cli.outputs import data_files, refuse_unwritable, write_json
     from posebench.cli.progress import step_bar
 
     try:
@@ -92,7 +94,7 @@ def labels(
     if len({path.absolute() for path in outputs}) < len(outputs):
         raise UsageError(f"{output}: is to hold both the labels and the joints in 2D; name two files")
     for path in outputs:
-        refuse_unwritable(path, [Path(joints)])
+        refuse_unwritable(path, [Path(joints), *data_files(data)])
     _check_source(joints)
     get_protocol(protocol)
     truth = MultiViewSet(data, split) if evaluate else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from posebench.errors import MissingExtraError
+from posebench.errors import InputError, MissingExtraError
 
 
 def label_poses(
@@ -32,9 +32,15 @@ def label_poses(
         if error.name != "model_zoo":
             raise
         raise MissingExtraError("posebench zoo", "model_zoo", "zoo") from None
+    from posebench.cli.outputs import data_files, refuse_unwritable
     from posebench.datasets.views import MultiViewSet, open_unlabelled
 
     made = read_labels(labels, open_unlabelled(data, split))
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    for name in ("pred.npz", "gt.npz"):
+        refuse_unwritable(out / name, [labels, *data_files(data)])
     held, offered = write_label_poses(made, MultiViewSet(data, split), out)
     typer.echo(f"{out}: {held} labels as poses, {offered} poses in the ground truth")

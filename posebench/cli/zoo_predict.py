@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from posebench.cli import completion
 from posebench.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ SCHEMA = "posebench.prediction/1"
 def predict(
     model: Annotated[
         str,
-        typer.Option("--model", help="A name (posebench zoo list), or a .safetensors file.", show_default=False),
+        typer.Option(
+            "--model",
+            help="A name (posebench zoo list), or a .safetensors file.",
+            show_default=False,
+            autocompletion=completion.models,
+        ),
     ],
     images: Annotated[
         Path,
@@ -91,7 +97,7 @@ def predict(
 
     Example: posebench zoo predict --model MODEL.safetensors --images open4v --split test -o pred.npz
     """
-    from posebench.cli.outputs import refuse_unwritable, write_json
+    from posebench.cli.outputs import data_files, refuse_unwritable, write_json
     from posebench.cli.progress import step_bar
 
     _need_torch()
@@ -106,7 +112,7 @@ def predict(
     report_path = output.with_suffix(".json")
     inputs = [path for path in (images, boxes, camera, root_depth, Path(model)) if path is not None]
     for path in (output, report_path):
-        refuse_unwritable(path, inputs)
+        refuse_unwritable(path, [*inputs, *data_files(images)])
     if camera_name is not None and camera is None:
         raise UsageError(f"--camera-name {camera_name} needs --camera FILE")
     if batch is not None and batch < 1:
@@ -168,7 +174,13 @@ def list_(
 
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model of posebench zoo list, or a card, .yaml.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model of posebench zoo list, or a card, .yaml.",
+            show_default=False,
+            autocompletion=completion.models,
+        ),
     ],
 ) -> None:
     """Show a model's card: what it is, what it learnt from, what was measured.

@@ -87,6 +87,7 @@ def train_refiner(
 
     Example: posebench zoo train-refiner --data open4v --pred train-pred.npz --reference labels.npz -o run
     """
+    from posebench.cli.outputs import refuse_unwritable
     from posebench.cli.progress import step_bar
     from posebench.datasets.views import MultiViewSet
     from posebench.io import read
@@ -97,6 +98,9 @@ def train_refiner(
         from model_zoo.refiner.training import TrainingConfig, material_of, train
     except ModuleNotFoundError as error:
         raise _missing(error) from None
+    for name in ("errors.npz", "refiner.safetensors"):
+        if (output / name).exists():
+            refuse_unwritable(output / name, [pred, Path(reference)])
     if reference != _TRUTH and Path(reference).suffix != ".npz":
         raise UsageError(f"--reference {reference}: expected truth, or a file of labels that is called .npz")
     config = TrainingConfig(

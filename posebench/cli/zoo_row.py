@@ -52,6 +52,7 @@ def row(
 
     Example: posebench zoo row open4v-small-lite0-ss --data open4v --backbone WEIGHTS.pth --seed 0
     """
+    from posebench.ending import wait_for
     from posebench.io.atomic import atomic_write
 
     try:
@@ -83,7 +84,7 @@ def row(
             continue
         made.parent.mkdir(parents=True, exist_ok=True)
         # posebench itself, with options that `model_zoo.rows` spells out and no shell between.
-        code = subprocess.run([sys.executable, "-m", "posebench", *command], check=False).returncode  # noqa: S603
+        code = wait_for(subprocess.Popen([sys.executable, "-m", "posebench", *command]))  # noqa: S603
         if code or not made.is_file():
             # The step has said itself what was wrong.
             typer.echo(

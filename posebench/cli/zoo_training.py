@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from posebench.cli import completion
 from posebench.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ _Data = Annotated[
 ]
 _Config = Annotated[
     str,
-    typer.Option("--config", help="Name of a configuration (see --list-configs), or a .yaml file.", show_default=False),
+    typer.Option(
+        "--config",
+        help="Name of a configuration (see --list-configs), or a .yaml file.",
+        show_default=False,
+        autocompletion=completion.configs,
+    ),
 ]
 _Out = Annotated[
     Path | None,

@@ -30,7 +30,9 @@ from posebench.datasets.catalog import (
     sums_text,
 )
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import refuse_irregular
 from posebench.io.atomic import atomic_write
+from posebench.io.facts import brief
 from posebench.io.hashing import sha256_of
 
 #: Bytes of one file, and of all that is unpacked of one archive.
@@ -206,6 +208,7 @@ def unpack(archive: Path, target: Path, wanted: Callable[[str], bool]) -> list[P
         If a name is unsafe, or the archive damaged.
     """
     written = []
+    refuse_irregular(archive)
     try:
         with zipfile.ZipFile(archive) as file:
             members = [member for member in _looked_at(file, archive.name) if wanted(member.filename)]
@@ -217,7 +220,7 @@ def unpack(archive: Path, target: Path, wanted: Callable[[str], bool]) -> list[P
     except InputError:
         raise
     except _ZIP_ERRORS as error:
-        raise InputError(f"{archive.name}: is not a whole zip archive: {error}") from None
+        raise InputError(f"{archive.name}: is not a whole zip archive: {brief(error)}") from None
     return written
 
 
@@ -232,7 +235,8 @@ def _looked_at(file: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         path = PurePosixPath(inside)
         outside = path.is_absolute() or PureWindowsPath(inside).drive or "\\" in inside or ".." in path.parts
         kind = stat.S_IFMT(member.external_attr >> 16)
-        if not path.parts or outside or "\0" in inside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        too_long = len(inside) > 1000 or any(len(part.encode("utf-8", "replace")) > 255 for part in path.parts)
+        if not path.parts or outside or too_long or "\0" in inside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(f"{name}: holds the unsafe name {ascii(member.filename)[:120]}; nothing was unpacked")
         if path.as_posix() in seen:
             raise InputError(f"{name}: holds {ascii(inside)[:120]} twice; nothing was unpacked")
@@ -270,7 +274,7 @@ def _blocks(file: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Iterat
                 yield block
     except OSError as error:
         # An offset before the archive, or a damaged bzip2 stream; of the target it cannot be.
-        raise InputError(f"{name}: is not a whole zip archive: {error}") from None
+        raise InputError(f"{name}: is not a whole zip archive: {brief(error)}") from None
 
 
 __all__ = ["ARCHIVE_LIMIT", "MEMBER_LIMIT", "Download", "Fetched", "fetch", "is_complete", "pip_download", "unpack"]

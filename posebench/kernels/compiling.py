@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from numba import njit
@@ -30,7 +31,28 @@ def inlined(function: Callable[..., Any]) -> Any:
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     options |= {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)
+        return _patient(njit(cache=True, **options)(function))
     except RuntimeError:
         # numba finds no folder that it may write to (a read-only installation, no home): compile in every process.
         return njit(**options)(function)
+
+
+def _patient(dispatcher: Any) -> Any:
+    """Let a kernel do without its cache where that cannot be written, as on a full disk, or is damaged."""
+    cache = dispatcher._cache
+    load, save = cache.load_overload, cache.save_overload
+
+    def loaded(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # half a pickle falls over in any way
+            with suppress(OSError):
+                cache.flush()
+            return None
+
+    def saved(*arguments: Any) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = loaded, saved
+    return dispatcher

@@ -11,9 +11,10 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from posebench.ending import wait_for
 from posebench.errors import InputError, UsageError
 from posebench.tables.model import Missing, PaperTable, Recipe
 from posebench.tables.results import default_folder
@@ -56,7 +57,12 @@ def make_missing(
     places = {**_given(paths), "results": str(folder)}
     if "runs" not in places and os.environ.get("POSEBENCH_RUNS"):
         places["runs"] = os.environ["POSEBENCH_RUNS"]
-    wanted = _wanted(table.missing, only)
+    made = {row.recipe.name: row.recipe for row in table.rows if row.recipe is not None}
+    wanted = _wanted(table.missing, only, made)
+    for name, recipe in made.items():
+        # Killed after its last result and before this.
+        if (not only or name in only) and (folder / name).is_dir():
+            _record(recipe, folder / name / "run.yaml")
     # Everything is filled in before anything runs: a path that is missing is noticed now, not after hours.
     plans = [(recipe, plan(recipe, places)) for recipe in wanted]
     done: set[tuple[str, ...]] = set()
@@ -129,11 +135,7 @@ def _run(recipe: Recipe, step: int, steps: int, command: Sequence[str]) -> None:
         process = subprocess.Popen([sys.executable, "-m", "posebench", *command], stdout=2)  # noqa: S603
     except (OSError, ValueError) as error:
         raise InputError(f"run {recipe.name}: step {step} of {steps} cannot be started: {error}") from None
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # it was interrupted too, and keeps its state
-        raise
+    code = wait_for(process)
     if code:
         raise InputError(
             f"run {recipe.name}: step {step} of {steps} ended with {code}: posebench {shlex.join(command)}; its own "
@@ -157,10 +159,10 @@ def _record(recipe: Recipe, path: Path) -> None:
         file.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120).encode("utf-8"))
 
 
-def _wanted(missing: Sequence[Missing], only: Sequence[str]) -> list[Recipe]:
+def _wanted(missing: Sequence[Missing], only: Sequence[str], made: Collection[str]) -> list[Recipe]:
     names = [each.name for each in missing]
     for name in only:
-        if name not in names:
+        if name not in names and name not in made:
             raise UsageError(f"--only {name}: is not missing; missing are {', '.join(names) or 'none'}")
     chosen = [each for each in missing if not only or each.name in only]
     for each in chosen:

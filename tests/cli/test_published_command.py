@@ -78,6 +78,7 @@ def test_a_file_of_ones_own_is_validated_listed_and_shown(posebench, tmp_path) -
     assert "48.1 mm" in posebench("published", "show", "mine-mpjpe", "--file", path).out
 
 
+@pytest.mark.checkout
 def test_the_example_of_the_page_is_in_order(posebench, tmp_path) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     path = save(tmp_path, example)

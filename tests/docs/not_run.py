@@ -85,6 +85,8 @@ COMMANDS = (
         "needs a scheduler on another machine",
         "tests/scoring/test_shards_dask.py",
     ),
+    Left("docs/security.md", "python tests/fuzz/report.py", HOURS, "tests/fuzz/test_fuzz.py"),
+    Left("docs/security.md", "python tests/fuzz/coverage_guided.py", HOURS, "tests/fuzz/test_fuzz.py"),
     Left("docs/statistics.md", "python docs/make_coverage.py", HOURS, "tests/test_statistics.py"),
     Left("docs/tables.md", "posebench table 2 --data h36m", LICENSED, "tests/tables/test_building.py"),
     Left("docs/tables.md", "posebench table 3 --run", "trains for hours", "tests/zoo/test_rows.py"),

@@ -150,6 +150,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path) -> None:
     refused(tmp_path / "nowhere", "nowhere: there is no such folder")
 
 
+@pytest.mark.checkout
 def test_the_wheel_holds_the_results_where_the_installed_package_looks_for_them() -> None:
     import tomllib
 

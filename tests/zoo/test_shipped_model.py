@@ -76,6 +76,7 @@ def test_it_finds_the_pose_in_the_picture_that_comes_along(name: str, tmp_path) 
     assert float(pb.pmpjpe(pred=pred.poses, gt=truth.poses)) == pytest.approx(84.96, abs=3)
 
 
+@pytest.mark.checkout
 def test_make_demo_zoo_names_what_is_there() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
     assert "ZOO_MODEL ?= open4v-small-lite0-ss\n" in text

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from posebench.datasets.open4v.card import CARD, SUMS, sums_text
 from posebench.datasets.open4v.labels import Views, joined, read_part, write_labels, write_part
 from posebench.errors import InputError, MissingExtraError
+from posebench.io.array_file import refuse_irregular
 from posebench.io.atomic import atomic_write, remove_leftovers
 from posebench.io.hashing import sha256_of
 from posebench.workers import ONE_THREAD, environment, leave_with_parent, uninterrupted
@@ -103,6 +104,8 @@ def claim(
 
 
 def _json(path: Path, verb: str) -> dict[str, Any]:
+    if path.exists():
+        refuse_irregular(path)
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -37,6 +37,7 @@ from posebench.datasets.open4v.renderer import Renderer, opengl_version
 from posebench.datasets.open4v.splits import SPLITS, Clip, clips_of
 from posebench.datasets.open4v.stage import Stage, cast_of
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import refuse_irregular
 from posebench.io.hashing import sha256_of
 
 #: Kinds of pictures -> how Pillow saves them.
@@ -179,6 +180,8 @@ def read_sums(place: Path) -> dict[str, str]:
         If there is none, or it is damaged.
     """
     path = place / SUMS
+    if path.exists():
+        refuse_irregular(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
