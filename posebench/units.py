@@ -141,6 +141,13 @@ def doubt_skeleton(poses: PoseSet, skeleton: Skeleton, flag: str, *, is_gt: bool
     return poses.replace(notes=(*poses.notes, note), path=poses.path)
 
 
+def _lengths(sample: npt.NDArray[np.float64], limbs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Lengths of limbs (N, L); infinite or NaN where coordinates are no numbers, or none that have a square."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: npt.NDArray[np.float64] = np.linalg.norm(sample[:, limbs[:, 0]] - sample[:, limbs[:, 1]], axis=2)
+    return found
+
+
 def _is_person(poses: PoseSet, skeleton: Skeleton) -> bool:
     """Whether poses are a person's under a skeleton: lengths as people have them, and the same in every pose."""
     if not skeleton.limbs or inhuman(poses, skeleton) is not None:
@@ -148,10 +155,12 @@ def _is_person(poses: PoseSet, skeleton: Skeleton) -> bool:
     rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
     sample = np.asarray(poses.poses[rows], np.float64)
     limbs = np.array(skeleton.limbs, np.int64)
-    lengths = np.linalg.norm(sample[:, limbs[:, 0]] - sample[:, limbs[:, 1]], axis=2)
+    lengths = _lengths(sample, limbs)
     if poses.valid is not None:
         lengths[~poses.valid[rows][:, limbs].all(2)] = np.nan
-    with np.errstate(invalid="ignore", divide="ignore"):
+    if not np.isfinite(lengths).any(0).all():
+        return False
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         spread = np.nanpercentile(lengths, 90, axis=0) / np.nanpercentile(lengths, 10, axis=0)
     return bool((spread < _RIGID).all())
 
@@ -163,15 +172,16 @@ def inhuman(poses: PoseSet, skeleton: Skeleton) -> str | None:
     if not len(limbs) or not len(rows):
         return None
     sample = np.asarray(poses.poses[rows], np.float64)
-    lengths = np.linalg.norm(sample[:, limbs[:, 0]] - sample[:, limbs[:, 1]], axis=2)
+    lengths = _lengths(sample, limbs)
     if poses.valid is not None:
         lengths[~poses.valid[rows][:, limbs].all(2)] = np.nan
     known = np.isfinite(lengths).any(0)
     if not known.all():
         return None
-    middle = np.nanmedian(lengths, axis=0)
-    factor = _FACTOR.get(poses.unit or "", 2800.0 / max(middle.sum(), np.finfo(float).tiny))
-    middle = middle * factor
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers out of damaged files: huge, tiny, infinite
+        middle = np.nanmedian(lengths, axis=0)
+        factor = _FACTOR.get(poses.unit or "", 2800.0 / max(middle.sum(), 1e-300))
+        middle = middle * factor
     odd = np.flatnonzero((middle < BONE_MM[0]) | (middle > BONE_MM[1]))
     # A prediction whose limbs are all too short is a bad prediction, not another skeleton.
     if len(odd) and middle.max() >= BONE_MM[0]:
@@ -182,7 +192,8 @@ def inhuman(poses: PoseSet, skeleton: Skeleton) -> str | None:
         pelvis, left, right = (skeleton.index(joint) for joint in ("pelvis", "LHip", "RHip"))
         if poses.valid is not None:
             sample = sample[poses.valid[rows][:, [pelvis, left, right]].all(1)]
-        away = np.linalg.norm(sample[:, pelvis] - (sample[:, left] + sample[:, right]) / 2, axis=1) * factor
+        with np.errstate(over="ignore", invalid="ignore"):
+            away = np.linalg.norm(sample[:, pelvis] - (sample[:, left] + sample[:, right]) / 2, axis=1) * factor
         away = away[np.isfinite(away)]
         if len(away) and np.median(away) > PELVIS_MM and middle.max() >= BONE_MM[0]:
             return f"its pelvis lies {np.median(away):.0f} mm from the middle of the hips"

@@ -278,6 +278,7 @@ def test_qualisys_in_another_encoding_comes_back(tmp_path: Path) -> None:
     assert list(pb.read_cameras(path)) == ["cam_01"]
 
 
+@pytest.mark.checkout
 def test_the_file_on_the_documentations_page_is_the_camera_described_there(tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "convert.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
@@ -449,6 +450,7 @@ def test_xml_that_is_no_calibration_is_refused(tmp_path: Path, content: str | by
     refused(tmp_path / "Calib.qca.txt", content, message)
 
 
+@pytest.mark.checkout
 def test_the_reader_of_the_example_reads_the_same(tmp_path: Path) -> None:
     """examples/make_pose2sim_example.py needs NumPy only, and so has a reader of its own."""
     script = Path(__file__).parents[1] / "examples" / "make_pose2sim_example.py"

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from posebench.datasets.kinematics import GIVEN, Floats, h36m17_poses, turn
 from posebench.datasets.parsing import LARGEST, Words, lines_of, parsed, shown
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import refuse_irregular
 from posebench.poses import PoseSet
 from posebench.skeletons import H36M17
 
@@ -255,6 +256,7 @@ def read_motion(path: str | os.PathLike[str], skeleton: AcclaimSkeleton) -> Accl
 def _opened(path: str | os.PathLike[str]) -> Iterator[str]:
     """The lines of a file. Comments are in any encoding, and latin-1 has a character for every byte."""
     source = os.fspath(path)
+    refuse_irregular(Path(path))
     try:
         with Path(path).open(encoding="latin-1") as file:
             yield from lines_of(file)

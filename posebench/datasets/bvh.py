@@ -19,6 +19,7 @@ import numpy as np
 from posebench.datasets.kinematics import Floats, turn
 from posebench.datasets.parsing import LARGEST, Words, lines_of, number, parsed, shown
 from posebench.errors import InputError
+from posebench.io.array_file import refuse_irregular
 
 #: Joints and End Sites in a file; a body with all its fingers has fewer than 100.
 JOINT_LIMIT = 1000
@@ -127,6 +128,7 @@ def read_bvh(path: str | os.PathLike[str]) -> Bvh:
         If the file cannot be read, or is anything but one whole skeleton with its motion; the message has the line.
     """
     source = os.fspath(path)
+    refuse_irregular(Path(path))
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
             return parse_bvh(lines_of(file), source)

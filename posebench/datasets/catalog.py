@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -267,13 +268,21 @@ def cache_folder() -> Path:
     """Where posebench keeps what it fetched: `posebench` in XDG_CACHE_HOME, else in `~/.cache`."""
     said = os.environ.get("XDG_CACHE_HOME", "")
     # The specification asks to ignore relative ones.
-    return (Path(said) if os.path.isabs(said) else Path.home() / ".cache") / "posebench"
+    if os.path.isabs(said):
+        return Path(said) / "posebench"
+    try:
+        return Path.home() / ".cache" / "posebench"
+    except RuntimeError:
+        raise UsageError("there is no home folder to keep anything in; name a folder with XDG_CACHE_HOME") from None
 
 
 def data_folders() -> list[Path]:
     """Where data sets are looked for, the first first."""
     said = os.environ.get(DATA)
-    return [*([Path(said)] if said else []), cache_folder()]
+    folders = [Path(said)] if said else []
+    with suppress(UsageError):  # where there is no home folder, nothing was kept there
+        folders.append(cache_folder())
+    return folders
 
 
 def find(name: str) -> Path | None:

@@ -36,6 +36,7 @@ from posebench.datasets import children, h36m_child
 from posebench.errors import InputError, MissingExtraError, UsageError
 from posebench.io import hdf5
 from posebench.io import read as read_file
+from posebench.io.array_file import read_bytes
 from posebench.io.facts import brief, listing
 from posebench.io.layouts.image_names import ACTIONS, action_and_sequence
 from posebench.joining import concatenate
@@ -644,11 +645,10 @@ _READERS = {"mono": _cdf, "universal": _cdf, "world": _cdf, "h5": _h5, "npz": _n
 
 
 def _load_json(path: Path) -> dict[str, Any]:
-    size = path.stat().st_size
-    if size > _JSON_LIMIT:
-        raise InputError(f"{path}: has {size} bytes of JSON, at most {_JSON_LIMIT} are read")
     try:
-        table = json.loads(path.read_bytes())
+        table = json.loads(read_bytes(path, _JSON_LIMIT))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON, or cut off: {brief(error)}") from None
     if not isinstance(table, dict):
@@ -762,12 +762,7 @@ def read_h36m_cameras(path: str | os.PathLike[str]) -> dict[str, Camera]:
 
 
 def _metadata(path: Path, source: str) -> dict[str, Camera]:
-    try:
-        if path.stat().st_size > _METADATA_LIMIT:
-            raise InputError(f"{source}: has {path.stat().st_size} bytes, metadata.xml has at most {_METADATA_LIMIT}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
+    content = read_bytes(path, _METADATA_LIMIT)
     # One element of numbers alone; parsing all of the XML would only add what can go wrong.
     begin, end = content.find(b"<w0>"), content.find(b"</w0>")
     if begin < 0 or end < begin:

@@ -23,6 +23,7 @@ from posebench.cameras import Camera
 from posebench.datasets import children, mpi_inf_3dhp_child
 from posebench.errors import InputError, UsageError
 from posebench.io import read as read_file
+from posebench.io.array_file import read_bytes
 from posebench.io.layouts.mpi_inf_3dhp import VALID_FRAMES
 from posebench.joining import concatenate
 from posebench.poses import PoseSet
@@ -184,12 +185,9 @@ def read_3dhp_calibration(path: str | os.PathLike[str]) -> dict[str, Camera]:
         If the file is cut off or something else; one sentence with the line.
     """
     source = os.fspath(path)
-    try:
-        content = Path(path).read_bytes()[: _CALIBRATION_LIMIT + 1]
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
+    content = read_bytes(Path(path), _CALIBRATION_LIMIT)
     lines = content.decode("utf-8", "replace").splitlines()
-    if len(content) > _CALIBRATION_LIMIT or not lines or not lines[0].startswith("Skeletool Camera Calibration File"):
+    if not lines or not lines[0].startswith("Skeletool Camera Calibration File"):
         raise InputError(
             f"{source}: does not begin with 'Skeletool Camera Calibration File', which camera.calibration does"
         )

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from posebench.datasets import children, mpii_child
 from posebench.errors import InputError, UsageError
+from posebench.io.array_file import read_bytes
 from posebench.io.facts import brief
 from posebench.metrics.head import PCKH_JOINTS, pckh
 
@@ -145,11 +146,10 @@ def read_mpii(path: str | os.PathLike[str]) -> MpiiPeople:
 
 
 def _list(path: Path, source: str) -> MpiiPeople:
-    size = path.stat().st_size
-    if size > _LIST_LIMIT:
-        raise InputError(f"{source}: has {size} bytes of JSON, at most {_LIST_LIMIT} are read")
     try:
-        items = json.loads(path.read_bytes())
+        items = json.loads(read_bytes(path, _LIST_LIMIT))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: is not JSON, or cut off: {brief(error)}") from None
     if not isinstance(items, list) or not items:

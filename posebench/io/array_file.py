@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import InputError
-from posebench.io.facts import brief, shown_names
+from posebench.io.facts import brief, characters_exist, shown_names
 from posebench.io.npy import parse_npy_header, write_array
 
 _ZIP_ERRORS = (
@@ -68,12 +68,32 @@ def read_arrays(path: Path, names: Iterable[str], limit: int) -> dict[str, npt.N
                 member = archive.read(info)  # no more than it claims, and its checksum is verified
                 header = parse_npy_header(io.BytesIO(member), len(member), where)
                 array = np.frombuffer(member, header.dtype, offset=header.start)
+                if not characters_exist(array):
+                    raise InputError(f"{where}: holds a text of characters that do not exist; it is damaged")
                 arrays[name] = array.reshape(header.shape, order=header.order)
             return arrays
     except InputError:
         raise
     except _ZIP_ERRORS as error:
         raise InputError(f"{path}: is not a complete .npz archive: {brief(error)}") from None
+
+
+def refuse_irregular(path: Path) -> int:
+    """Size of a regular file. Anything else is refused: a pipe would be waited for, and a device may never end.
+
+    Raises
+    ------
+    InputError
+        So, and if there is nothing.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: is no regular file")
+    return status.st_size
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -84,15 +104,16 @@ def read_bytes(path: Path, limit: int) -> bytes:
     InputError
         If it cannot be read or is larger.
     """
+    size, data = refuse_irregular(path), b""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: is no regular file")
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read: {reason}") from None
-    if len(data) > limit:
+        if size <= limit:
+            with path.open("rb") as file:
+                # No more is asked for than is there: as much memory would be taken at once.
+                data = file.read(size + 1)
+                if len(data) > size:  # it has grown since
+                    data += file.read(limit + 1 - len(data))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if max(size, len(data)) > limit:
         raise InputError(f"{path}: has more than {limit} bytes, which is no file of this kind")
     return data

@@ -279,7 +279,7 @@ def refuse_non_finite(
         wanted = np.unique([*setup.joints.tolist(), *roots, *banks]).astype(int)
         known = np.ones(len(wanted), np.bool_) if mask is None else mask[gt_row, wanted]
         # Squares of more than 1e150 mm leave the range of float64.
-        usable = (np.abs(side.take(np.array([row]))[0, wanted]) < 1e150).all(1)
+        usable = (np.abs(side.take(np.array([row]))[0, wanted]) < np.float64(1e150)).all(1)
         broken = wanted[~usable & known]
         joint = int(broken[0]) if len(broken) else int(wanted[0])
         name = f" ({gt.skeleton.joints[joint]})" if gt.skeleton else ""

@@ -10,7 +10,7 @@ from posebench.errors import InputError, UsageError
 from posebench.protocols.model import ABSOLUTE_PRED, Pooling, Protocol
 from posebench.protocols.selection import Clip, Selection, dataset_name, plain
 from posebench.skeletons import Skeleton, get_skeleton
-from posebench.strict_yaml import load_yaml
+from posebench.strict_yaml import briefly, load_yaml
 
 _FIELDS = {"name", "version", "summary", "source", "definition"}
 _DEFINITION = {"skeleton", "joints", "pred_root", "gt_root", "pooling", "metrics", "banks"}
@@ -60,7 +60,8 @@ def get_protocol(protocol: str | Path | Protocol) -> Protocol:
 
 
 def _load(path: Path) -> Protocol:
-    return _parse(load_yaml(path), str(path))
+    with briefly():
+        return _parse(load_yaml(path), str(path))
 
 
 def _parse(data: Any, where: str) -> Protocol:

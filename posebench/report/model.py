@@ -178,9 +178,11 @@ class Report:
         InputError
             If it is not a result of this schema.
         """
+        from posebench.io.facts import brief, shown
+
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
             found = data.get("schema") if isinstance(data, Mapping) else type(data).__name__
-            raise InputError(f"{source}: expected schema {SCHEMA!r}, found {found!r}; is it a posebench result?")
+            raise InputError(f"{source}: expected schema {SCHEMA!r}, found {shown(found)}; is it a posebench result?")
         try:
             metrics = {
                 name: MetricValue(
@@ -208,8 +210,8 @@ class Report:
                 },
             )
             explanation = data.get("explanation")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise InputError(f"{source}: the result is damaged: {error!r}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            raise InputError(f"{source}: the result is damaged: {type(error).__name__}: {brief(error)}") from None
         if explanation is not None:
             from posebench.taxonomy import Explanation
 
@@ -219,6 +221,10 @@ class Report:
     @classmethod
     def load(cls, path: str | Path) -> Report:
         """Read a result JSON."""
+        from posebench.io.array_file import refuse_irregular
+
+        if Path(path).exists():
+            refuse_irregular(Path(path))
         try:
             data = json.loads(Path(path).read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:

@@ -294,6 +294,7 @@ def _from_data(data: Any, where: str) -> Skeleton:
         raise InputError(f"{where}: holds {reprlib.repr(data)}, expected the fields {', '.join(_FIELDS)}")
     if set(data) != set(_FIELDS):
         odd = ", ".join(reprlib.repr(field) for field in sorted(set(data) ^ set(_FIELDS), key=str))
+        odd = odd if len(odd) <= 300 else f"{odd[:297]}..."
         raise InputError(f"{where}: expected exactly the fields {', '.join(_FIELDS)}; amiss: {odd}")
     name, source, count, root, tree, parts = (data[field] for field in _FIELDS)
     if not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -66,6 +66,7 @@ def test_what_cannot_be_surveyed_ends_in_a_sentence(
     assert capsys.readouterr().err.startswith(f"Error: {path}: line 1: the file ends, expected ROOT")
 
 
+@pytest.mark.checkout
 @pytest.mark.slow
 @pytest.mark.mocap
 def test_the_page_shows_what_the_survey_prints(mocap_root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 import posebench as pb
+from posebench.resources import resource
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "data" / "pose2sim"
+EXAMPLE = resource("examples", "pose2sim")
 PAIRS = [(4, 1), (5, 2), (6, 3), (11, 14), (12, 15), (13, 16)]
 LEGS = PAIRS[:3]
 LEFT_WRIST = 13

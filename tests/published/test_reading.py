@@ -51,7 +51,6 @@ def test_whether_scale_is_fitted_follows_from_an_exact_metric(tmp_path, metric, 
         ({"value": float("nan")}, "value is nan, expected a number in mm from 0"),
         ({"value": float("inf")}, "value is inf, expected a number in mm"),
         ({"value": -1}, "value is -1, expected a number in mm from 0"),
-        ({"value": 10**400}, "expected a number in mm from 0"),
         ({"value": "48.1"}, "value is '48.1', expected a number in mm; or let the status be: not sourced"),
         ({"value": True}, "value is True, expected a number"),
         ({"value": "unknown"}, "value is 'unknown', expected a number"),
@@ -154,7 +153,8 @@ def test_a_document_of_posebench_is_not_given_again_but_may_be_named(tmp_path) -
     assert (str(entry.sources[0]), entry.reproduces) == ("canonpose", "canonpose-nmpjpe")
 
 
-def test_a_number_of_thousands_of_digits_is_refused_in_a_short_sentence(tmp_path) -> None:
-    text = save(tmp_path, content(value=12345)).read_text("utf-8").replace("12345", "0x" + "f" * 5000)
-    with pytest.raises(pb.InputError, match="value is a number too long to show, expected a number in mm"):
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "1" + "0" * 400])
+def test_a_number_of_hundreds_of_digits_is_refused_in_a_short_sentence(number: str, tmp_path) -> None:
+    text = save(tmp_path, content(value=12345)).read_text("utf-8").replace("12345", number)
+    with pytest.raises(pb.InputError, match=f"is not YAML: line 21: a number has {len(number)} characters"):
         read(tmp_path, text)
