@@ -104,6 +104,7 @@ def test_every_pooling_is_that_of_the_whole(tmp_path, pooling: str) -> None:
 
 
 def test_processes_and_formats_change_nothing_not_even_the_last_bit(tmp_path) -> None:
+    pytest.importorskip("pyarrow")
     pred, gt = whole_set()
     folders = sharded(tmp_path, pred, gt, SPLITS["cut sequences"], (".parquet", ".arrow"))
     alone = pb.score_shards(*folders, metrics=ALL, explain=True)
