@@ -1,8 +1,12 @@
-"""What pytest leaves alone: modules whose packages are not installed; their examples cannot run."""
+"""What pytest leaves alone: modules whose packages are not installed; their examples cannot run. And what it does first."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
+
+import pytest
 
 #: What needs torch as soon as it is imported.
 _NETWORKS = (
@@ -31,3 +35,10 @@ _ADAPTERS = {
 
 collect_ignore_glob = [] if find_spec("torch") and find_spec("safetensors") else list(_NETWORKS)
 collect_ignore_glob += [path for path, needed in _ADAPTERS.items() if not all(map(find_spec, needed))]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before workers start: yapf, which MMEngine imports, keeps a cache that one process reads while another writes."""
+    if not hasattr(config, "workerinput"):
+        with suppress(ImportError):
+            import_module("yapf_third_party._ylib2to3.pygram")
