@@ -1,4 +1,4 @@
-"""What pytest leaves alone: modules whose packages are not installed; their examples cannot run. And what it does first."""
+"""What pytest leaves alone, because its packages are not installed, and what it does first."""
 
 from __future__ import annotations
 
