@@ -41,4 +41,4 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before workers start: yapf, which MMEngine imports, keeps a cache that one process reads while another writes."""
     if not hasattr(config, "workerinput"):
         with suppress(ImportError):
-            import_module("yapf_third_party._ylib2to3.pygram")
+            import_module("yapf")
