@@ -73,7 +73,7 @@ def test_it_finds_the_pose_in_the_picture_that_comes_along(name: str, tmp_path) 
     pred, truth = pb.read(tmp_path / "pred.npz"), pb.read(example / "gt.npz")
     assert pred.unit == "scale-free"
     # Another processor rounds elsewhere; the mean pose of the training subjects has 213 mm here.
-    assert float(pb.pmpjpe(pred=pred.poses, gt=truth.poses)) == pytest.approx(84.96, abs=3)
+    assert float(pb.pmpjpe(pred=pred.poses, gt=truth.poses)) == pytest.approx(91.35, abs=3)
 
 
 @pytest.mark.checkout
