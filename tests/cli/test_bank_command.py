@@ -132,6 +132,7 @@ def test_workers_of_dask_build_the_same_bytes(build) -> None:
     for start, name in ((0, "a.npz"), (25, "b.npz")):
         pb.write(gt_set()[slice(start, start + 35 if start else 25)], name)
     for folder, arguments in (("here", ("--jobs", 1)), ("far", ("--jobs", 2, "--scheduler", "local"))):
+        Path(folder).mkdir()
         assert build("--init", "k-means||", "-o", folder, *arguments, gt="[ab].npz").code == 0
     for name in ("mine-k3.npz", "mine-k3.json"):
         assert Path("here", name).read_bytes() == Path("far", name).read_bytes()
