@@ -1,4 +1,3 @@
-"""What lies here beside the tests."""
+"""Keeps pytest away from the script here that needs atheris and is run by hand."""
 
-#: Needs atheris, and is run by hand.
 collect_ignore = ["coverage_guided.py"]
