@@ -48,7 +48,11 @@ def relative(path: Path) -> str:
 
 
 def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except SystemError:
+        # CPython 3.11 loses count of the depth of trees when other threads, as those of Dask, compile too; once.
+        return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def imported_when_loaded(node: ast.AST) -> Iterator[str]:

@@ -19,6 +19,7 @@ from posebench.banks.kmeans import CHUNK, RowSearch, inertia_of
 from posebench.banks.layout import Floats, Layout
 from posebench.banks.material import Counter, collect, normalised_rows, notes_of, reference_of
 from posebench.errors import InputError
+from posebench.io.hashing import stamp_of
 from posebench.scheduling import see_files
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def survey(material: Material, shard: Shard) -> Surveyed:
     from posebench.banks.recipe import input_files, needed
 
     see_files(shard.path)
-    found = Shard(shard.number, shard.path, *_stamp(shard.path))
+    found = Shard(shard.number, shard.path, *stamp_of(shard.path)[:2])
     files = {path: input_files((path,))[-1] for path in needed(shard.path)}
     prepared = material.recipe.prepare(shard.path)
     if not len(prepared.poses):
@@ -107,14 +108,6 @@ def survey(material: Material, shard: Shard) -> Surveyed:
     return Surveyed(found, files, prepared.facts, layout, notes_of([fitted]), counts, digest, sums, squares)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return status.st_size, status.st_mtime_ns
-
-
 def rows_of(material: Material, shard: Shard) -> Floats:
     """The normalised poses (n, D) of a shard.
 
@@ -125,9 +118,9 @@ def rows_of(material: Material, shard: Shard) -> Floats:
     """
     assert material.layout is not None
     see_files(shard.path)
-    before = _stamp(shard.path)
+    before = stamp_of(shard.path)[:2]
     poses = material.recipe.prepare(shard.path).poses
-    if not before == _stamp(shard.path) == (shard.size, shard.modified):
+    if not before == stamp_of(shard.path)[:2] == (shard.size, shard.modified):
         raise InputError(f"{shard.path}: was changed while banks were built of it; build again")
     if not len(poses):
         return np.zeros((0, 3 * len(material.layout.joints)))

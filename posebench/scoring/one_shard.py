@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from posebench.errors import InputError, PosebenchError, UsageError
-from posebench.io.hashing import sha256_of
+from posebench.io.hashing import sha256_of, stamp_of
 from posebench.scoring.leaf import Task, score_leaf
 from posebench.scoring.shard_files import Shard
 from posebench.scoring.state import State
@@ -46,7 +45,7 @@ def score_files(
 ) -> tuple[Outcome, State | None]:
     """Score a shard, unless `kept`, which gets the hashes of its files, knows the number of its poses already."""
     try:
-        before = [_fingerprint(path) for path in (shard.pred, shard.gt)]
+        before = [stamp_of(path) for path in (shard.pred, shard.gt)]
         pred, gt = sha256_of(shard.pred), sha256_of(shard.gt)
         poses = kept(pred, gt)
         if poses is not None:
@@ -55,21 +54,13 @@ def score_files(
         count(0)
         state = score_leaf(task, shard, count)
         for path, fingerprint in zip((shard.pred, shard.gt), before, strict=True):
-            if _fingerprint(path) != fingerprint:
+            if stamp_of(path) != fingerprint:
                 raise InputError(f"{path}: was changed while it was read; score again")
         return Outcome(number, pred, gt, poses_in(state.record)), state
     except Stopped:
         return Outcome(number, stopped=True), None
     except PosebenchError as error:
         return Outcome(number, error=(str(error), isinstance(error, UsageError))), None
-
-
-def _fingerprint(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def poses_in(record: Mapping[str, Any]) -> int:
