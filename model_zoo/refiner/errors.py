@@ -1,13 +1,16 @@
-"""How wrong a base model is on training subjects: mean, covariance over all joints, and how heavy the tails are.
+"""How wrong a base model is on training subjects: its errors, each with the pose that it was made on.
 
 An error is prediction minus reference, both relative to their roots, in millimetres of the average body (`normal.py`).
-Its distribution is elliptical: mean + r · Σ^½ · a direction, where Σ is the covariance of all coordinates of all joints
-(shrunk after Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices") and r is
-drawn from how far the measured errors lie from their mean by that covariance. So a few poses are far off as a whole, as
-networks' are, and most are not. That errors depend on the pose is left out.
+A network is not equally wrong about all poses: it draws what it seldom saw towards what it often saw, and mistakes left
+for right where limbs are behind a body. So a pose of motion capture gets the error of a pose that is like it, as the
+camera sees both: of the one most like it among a thirty-second of all, drawn anew each time. Two such errors are mixed
+by the cosine and sine of a random angle, so that a unit does not learn a few of them by heart: where they average 0,
+what comes out has the covariance of each.
 
 The reference is either pseudo-labels, which nobody had to measure in 3D (`ru-ss`), or ground truth (`ru-gt`), and the
-card says which.
+card says which. Labels lack the joints that the 2D branch was not sure of, which are those that networks err most on;
+were such poses left out, errors would look smaller than they are. So a joint that a label lacks gets the error that
+the model made on it elsewhere: where its prediction is the most like this one and the label is whole.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,15 @@ import numpy.typing as npt
 
 from model_zoo.epipolarpose.evaluation import labelled_poses
 from model_zoo.epipolarpose.labels import Labels
-from model_zoo.refiner.normal import J, centred, check_poses, complete_rows, refuse_test_subjects, size_of
+from model_zoo.refiner.normal import (
+    J,
+    centred,
+    check_poses,
+    complete_rows,
+    known_joints,
+    refuse_test_subjects,
+    size_of,
+)
 from posebench.datasets.views import UnlabelledView
 from posebench.errors import InputError
 from posebench.io.array_file import read_arrays, write_arrays
@@ -35,65 +45,88 @@ from posebench.poses import PoseSet
 from posebench.skeletons import H36M17
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
-SCHEMA = "posebench.refiner-errors/1"
-#: Fewer errors than this say nothing about 48 coordinates.
+SCHEMA = "posebench.refiner-errors/2"
+#: Fewer whole poses than this say nothing about how wrong a model is.
 LEAST = 100
-#: Quantiles of the radius that are kept.
-QUANTILES = 65
-#: Bytes of a file: the covariance is 20 kB.
-_LIMIT = 2**20
+#: Errors that are kept, evenly spaced among all; a training of a unit draws from them in every step.
+MOST = 2**15
+#: A reference that knows fewer joints than this, or not the root, is left out.
+ENOUGH = 9
+#: One in so many errors is offered to a pose, at least `_OFFERED` of them.
+_ONE_OF, _OFFERED = 32, 8
+#: Poses that are offered the same errors, and rows of distances that are in memory at once.
+_TOGETHER, _ROWS = 64, 512
+#: Bytes of a file.
+_LIMIT = 2**24
 _MM: Mapping[str | None, float] = {"mm": 1.0, "m": 1000.0}
-_SHAPES = {"mean": (J, 3), "covariance": (3 * J, 3 * J), "radius": (QUANTILES,), "lengths": (J - 1,)}
+_ARRAYS = {"errors": (np.float32, (J, 3)), "poses": (np.float32, (J, 3)), "lengths": (np.float64, ())}
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorModel:
     """The errors of a base model, in mm of the average body.
 
-    mean : (17, 3)
+    errors : (M, 17, 3) float32
         0 at the root.
-    covariance : (51, 51)
-        Of the coordinates, joint after joint; 0 where the root takes part.
-    radius : (65,)
-        Quantiles of r, evenly spaced from the least to the largest; the mean of r² is 1.
+    poses : (M, 17, 3) float32
+        What was right where each of them was made: in the camera, relative to the root, of size 1.
     lengths : (16,)
         Bones of the average body, in mm.
     card : mapping
         What was measured against what.
     """
 
-    mean: Floats
-    covariance: Floats
-    radius: Floats
+    errors: Singles
+    poses: Singles
     lengths: Floats
     card: Mapping[str, Any] = field(default_factory=dict)
 
-    def draw(self, random: np.random.Generator, n: int) -> Floats:
-        """N errors (N, 17, 3); the root has none.
+    def draw(self, random: np.random.Generator, poses: Floats) -> Floats:
+        """Errors (N, 17, 3) as the base model might make them on poses (N, 17, 3) of size 1; the root has none.
 
         Examples
         --------
-        >>> nothing = ErrorModel(np.full((17, 3), 5.0), np.zeros((51, 51)), np.ones(65), np.full(16, 200.0))
-        >>> nothing.draw(np.random.default_rng(0), 2)[:, 16].tolist()
-        [[5.0, 5.0, 5.0], [5.0, 5.0, 5.0]]
+        >>> right = np.zeros((100, 17, 3), np.float32)
+        >>> right[50:, 16] = 300  # the right wrist
+        >>> model = ErrorModel(right / 10, right, np.full(16, 200.0))
+        >>> low, high = model.draw(np.random.default_rng(0), np.stack([right[0], right[-1]]))[:, 16, 0]
+        >>> low == 0, 30 <= high <= 30 * np.sqrt(2)
+        (True, True)
         """
-        direction = random.standard_normal((n, len(self._factor)))
-        direction *= np.sqrt(len(self._factor)) / np.linalg.norm(direction, axis=1, keepdims=True)
-        radius = np.interp(random.random(n), np.linspace(0, 1, len(self.radius)), self.radius)
-        errors = np.zeros((n, 3 * J))
-        errors[:, _FREE] = (direction * radius[:, None]) @ self._factor
-        return self.mean + errors.reshape(n, J, 3)
+        drawn = np.empty(poses.shape)
+        for start in range(0, len(poses), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            angle = random.uniform(0, np.pi / 2, len(poses[part]))[:, None, None]
+            one, other = (self._alike(random, poses[part]) for _ in range(2))
+            drawn[part] = np.cos(angle) * one + np.sin(angle) * other
+        return drawn
 
-    @cached_property
-    def _factor(self) -> Floats:
-        """F (48, 48), where Fᵀ F is the covariance of all but the root."""
-        values, vectors = np.linalg.eigh(self.covariance[np.ix_(_FREE, _FREE)])
-        return np.asarray(np.sqrt(np.maximum(values, 0))[:, None] * vectors.T)
+    def _alike(self, random: np.random.Generator, poses: Floats) -> Floats:
+        """For each pose the error of the one most like it, of those that are offered to all."""
+        offered = min(len(self.errors), max(_OFFERED, len(self.errors) // _ONE_OF))
+        rows = random.choice(len(self.errors), offered, replace=False, shuffle=False)
+        return self.errors[rows[nearest(poses, self.poses[rows])]].astype(np.float64)
 
 
-#: Coordinates of all joints but the root.
-_FREE = np.flatnonzero(np.repeat(np.arange(J) != H36M17.root, 3))
+def nearest(poses: Floats | Singles, others: Singles) -> Ints:
+    """For each of poses (N, 17, 3), which of `others` (M, 17, 3) has its joints nearest, by the sum of squares.
+
+    Examples
+    --------
+    >>> others = np.arange(3, dtype=np.float32)[:, None, None] * np.ones((3, 17, 3), np.float32)
+    >>> nearest(np.full((1, 17, 3), 1.2), others).tolist()
+    [1]
+    """
+    flat = others.reshape(len(others), -1)
+    squares = np.einsum("ij,ij->i", flat, flat)
+    found = np.empty(len(poses), np.int64)
+    for start in range(0, len(poses), _ROWS):
+        given = poses[start : start + _ROWS].reshape(-1, 3 * J).astype(np.float32)
+        found[start : start + _ROWS] = (squares - 2 * (given @ flat.T)).argmin(axis=1)
+    return found
 
 
 def errors_by_truth(pred: PoseSet, truth: PoseSet, lengths: Floats) -> ErrorModel:
@@ -120,7 +153,8 @@ def errors_by_truth(pred: PoseSet, truth: PoseSet, lengths: Floats) -> ErrorMode
 
 
 def errors_by_labels(pred: PoseSet, labels: Labels, view: UnlabelledView, lengths: Floats) -> ErrorModel:
-    """The errors against labels made by geometry: `ru-ss`. Labels with a masked joint are left out.
+    """The errors against labels made by geometry: `ru-ss`. Labels without the root, or with fewer than 9 joints, are
+    left out.
 
     Parameters
     ----------
@@ -157,65 +191,59 @@ def errors_by_labels(pred: PoseSet, labels: Labels, view: UnlabelledView, length
 
 
 def _measured(
-    pred: PoseSet, reference: PoseSet, pairs: npt.NDArray[np.int64], lengths: Floats, kind: str, *, uses_3d: bool
+    pred: PoseSet, reference: PoseSet, pairs: Ints, lengths: Floats, kind: str, *, uses_3d: bool
 ) -> ErrorModel:
-    """Statistics over pairs of rows."""
-    from sklearn.covariance import ledoit_wolf
-
+    """The errors in pairs of rows, those without a whole prediction or enough of a reference left out."""
     for poses in (pred, reference):
         check_poses(poses)
     names = () if reference.subject is None else reference.subject.names
     refuse_test_subjects(names, reference.source)
     refuse_test_subjects(() if pred.subject is None else pred.subject.names, pred.source)
-    whole = complete_rows(pred)[pairs[:, 0]] & complete_rows(reference)[pairs[:, 1]]
-    predicted = centred(pred.poses[pairs[whole, 0]].astype(np.float64))
-    right = centred(reference.poses[pairs[whole, 1]].astype(np.float64))
-    if len(right) < LEAST:
+    given = len(pairs)
+    if given > MOST:
+        pairs = pairs[np.linspace(0, given - 1, MOST).round().astype(np.int64)]
+    taken = len(pairs)
+    known = known_joints(reference)[pairs[:, 1]]
+    usable = complete_rows(pred)[pairs[:, 0]] & known[:, H36M17.root] & (known.sum(axis=1) >= ENOUGH)
+    pairs, known = pairs[usable], known[usable]
+    whole = known.all(axis=1)
+    if whole.sum() < LEAST:
         raise InputError(
-            f"{pred.source}: {len(right)} poses are whole and have a whole reference ({kind}), expected {LEAST} or more"
+            f"{pred.source}: {whole.sum()} poses are whole and have a whole reference ({kind}), expected {LEAST} or "
+            "more"
         )
-    size = size_of(right, lengths)
-    if not (size > 0).all():
+    predicted = centred(pred.poses[pairs[:, 0]].astype(np.float64))
+    right = np.where(known[..., None], centred(reference.poses[pairs[:, 1]].astype(np.float64)), 0.0)
+    size = size_of(right, lengths, known)[:, None, None]
+    if not (np.isfinite(size) & (size > 0)).all():
         raise InputError(f"{reference.source}: holds a pose whose joints are all at one place")
     metric = pred.unit in _MM and reference.unit in _MM
     if metric:
-        scale = np.full(len(size), _MM[pred.unit] / _MM[reference.unit])
+        predicted *= _MM[pred.unit] / _MM[reference.unit]
     else:
-        scale = (predicted * right).sum(axis=(1, 2)) / np.maximum((predicted**2).sum(axis=(1, 2)), 1e-300)
-    errors = (predicted * scale[:, None, None] - right) / size[:, None, None]
-    mean = errors.mean(axis=0)
-    centred_errors = (errors - mean).reshape(len(errors), -1)[:, _FREE]
-    shrunk, shrinkage = ledoit_wolf(centred_errors, assume_centered=True)
-    covariance = np.zeros((3 * J, 3 * J))
-    covariance[np.ix_(_FREE, _FREE)] = shrunk
+        seen = np.where(known[..., None], predicted, 0.0)
+        scale = (seen * right).sum(axis=(1, 2)) / np.maximum((seen**2).sum(axis=(1, 2)), 1e-300)
+        predicted *= scale[:, None, None]
+    predicted /= size
+    errors = np.where(known[..., None], predicted - right / size, 0.0)
+    mpjpe = np.linalg.norm(errors, axis=-1)[known].mean()
+    lacking, complete = np.flatnonzero(~whole), np.flatnonzero(whole)
+    alike = complete[nearest(predicted[lacking], predicted[complete].astype(np.float32))]
+    errors[lacking] = np.where(known[lacking, :, None], errors[lacking], errors[alike])
     card = {
         "schema": SCHEMA,
         "reference": kind,
         "uses_3d": uses_3d,
         "scale": "as predicted" if metric else "fitted to the reference",
         "poses": len(errors),
-        "left_out": int(np.count_nonzero(~whole)),
+        "whole": len(complete),
+        "left_out": taken - len(errors),
+        "not_looked_at": given - taken,
         "subjects": sorted(names),
-        "shrinkage": float(shrinkage),
-        "mpjpe": float(np.linalg.norm(errors, axis=-1).mean()),
+        "mpjpe": float(mpjpe),
     }
-    return ErrorModel(mean, covariance, _radii(centred_errors, shrunk), lengths.astype(np.float64), card)
-
-
-def _radii(errors: Floats, covariance: Floats) -> Floats:
-    """Quantiles of r, scaled so that the mean of r² is 1 for the line through them."""
-    if not covariance.any():
-        return np.ones(QUANTILES)
-    values, vectors = np.linalg.eigh(covariance)
-    sound = values > values[-1] * 1e-12
-    squared = ((errors @ vectors[:, sound]) ** 2 / values[sound]).mean(axis=1)
-    radius = np.quantile(np.sqrt(squared), np.linspace(0, 1, QUANTILES))
-    return np.asarray(radius / np.sqrt(_mean_square(radius)))
-
-
-def _mean_square(radius: Floats) -> float:
-    a, b = radius[:-1], radius[1:]
-    return float(((a * a + a * b + b * b) / 3).mean())
+    made_on = (predicted - errors).astype(np.float32)
+    return ErrorModel(errors.astype(np.float32), made_on, lengths.astype(np.float64), card)
 
 
 def write_errors(errors: ErrorModel, path: str | os.PathLike[str]) -> None:
@@ -228,7 +256,7 @@ def write_errors(errors: ErrorModel, path: str | os.PathLike[str]) -> None:
     """
     card = json.dumps(errors.card, sort_keys=True, allow_nan=False)
     with atomic_write(path) as handle:
-        write_arrays(handle, {**{name: getattr(errors, name) for name in _SHAPES}, "card": np.array(card)})
+        write_arrays(handle, {**{name: getattr(errors, name) for name in _ARRAYS}, "card": np.array(card)})
 
 
 def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
@@ -240,22 +268,21 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
         If the file is damaged or of another kind.
     """
     file = Path(path)
-    arrays = read_arrays(file, (*_SHAPES, "card"), _LIMIT)
+    arrays = read_arrays(file, (*_ARRAYS, "card"), _LIMIT)
     card = _card_of(arrays.pop("card"), file)
-    for name, shape in _SHAPES.items():
+    for name, (kind, rest) in _ARRAYS.items():
         array = arrays[name]
-        if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
-            raise InputError(f"{file}: array {name!r} is {array.dtype} {array.shape}, expected finite float64 {shape}")
-    covariance, radius, root = arrays["covariance"], arrays["radius"], H36M17.root
-    fixed = np.setdiff1d(np.arange(3 * J), _FREE)
-    spread = max(float(np.abs(covariance).max()), 1e-300)
+        if array.dtype != kind or not array.ndim or array.shape[1:] != rest or not np.isfinite(array).all():
+            wanted = ", ".join(["*", *map(str, rest)])
+            found = f"{array.dtype} {array.shape}"
+            raise InputError(f"{file}: array {name!r} is {found}, expected finite {np.dtype(kind)} ({wanted})")
+    errors, poses, lengths = (arrays[name] for name in _ARRAYS)
     sound = (
-        np.array_equal(covariance, covariance.T)
-        and float(np.linalg.eigvalsh(covariance)[0]) > -1e-9 * spread
-        and not covariance[fixed].any()
-        and not arrays["mean"][root].any()
-        and bool((np.diff(radius) >= 0).all() and radius[0] >= 0 and (arrays["lengths"] > 0).all())
-        and abs(_mean_square(radius) - 1) < 1e-6
+        LEAST <= len(errors) == len(poses)
+        and lengths.shape == (J - 1,)
+        and bool((lengths > 0).all())
+        and not errors[:, H36M17.root].any()
+        and not poses[:, H36M17.root].any()
     )
     if not sound:
         raise InputError(f"{file}: contradicts itself, its arrays are not those of errors; measure them again")
@@ -272,4 +299,13 @@ def _card_of(array: npt.NDArray[Any], file: Path) -> Mapping[str, Any]:
     return card
 
 
-__all__ = ["LEAST", "ErrorModel", "errors_by_labels", "errors_by_truth", "read_errors", "write_errors"]
+__all__ = [
+    "LEAST",
+    "MOST",
+    "ErrorModel",
+    "errors_by_labels",
+    "errors_by_truth",
+    "nearest",
+    "read_errors",
+    "write_errors",
+]

@@ -29,7 +29,7 @@ def bone_lengths(poses: Floats) -> Floats:
     return np.asarray(np.linalg.norm(poses[:, _CHILDREN] - poses[:, _PARENTS], axis=-1))
 
 
-def size_of(poses: Floats, lengths: Floats) -> Floats:
+def size_of(poses: Floats, lengths: Floats, known: Bools | None = None) -> Floats:
     """Sizes (N,) of poses, in units of the average body.
 
     Parameters
@@ -38,6 +38,8 @@ def size_of(poses: Floats, lengths: Floats) -> Floats:
         In any unit.
     lengths : (16,)
         Of the bones of the average body, all above 0.
+    known : (N, 17), optional
+        Joints to go by; the size is infinite where no bone has both its ends.
 
     Examples
     --------
@@ -49,9 +51,12 @@ def size_of(poses: Floats, lengths: Floats) -> Floats:
     >>> size_of(poses, lengths).tolist()
     [2.5]
     """
-    ratios = bone_lengths(poses) / lengths
+    ratios, counts = bone_lengths(poses) / lengths, np.broadcast_to(lengths, (len(poses), len(lengths)))
+    if known is not None:
+        ends = known[:, _PARENTS] & known[:, _CHILDREN]
+        ratios, counts = np.where(ends, ratios, np.inf), np.where(ends, counts, 0.0)
     order = np.argsort(ratios, axis=1, kind="stable")
-    weight = np.cumsum(lengths[order], axis=1)
+    weight = np.cumsum(np.take_along_axis(counts, order, 1), axis=1)
     # Where the weights reach one half; several bones of one ratio do not matter.
     middle = (weight >= weight[:, -1:] / 2).argmax(axis=1)
     return np.asarray(np.take_along_axis(ratios, np.take_along_axis(order, middle[:, None], 1), 1)[:, 0])
@@ -62,10 +67,15 @@ def centred(poses: Floats) -> Floats:
     return poses - poses[:, [H36M17.root]]
 
 
+def known_joints(poses: PoseSet) -> Bools:
+    """Which joints (N, 17) of poses are known."""
+    known: Bools = np.isfinite(poses.poses).all(axis=2)
+    return known if poses.valid is None else known & poses.valid
+
+
 def complete_rows(poses: PoseSet) -> Bools:
     """Which poses (N,) know all their joints."""
-    known: Bools = np.isfinite(poses.poses).all(axis=(1, 2))
-    return known if poses.valid is None else known & poses.valid.all(axis=1)
+    return np.asarray(known_joints(poses).all(axis=1))
 
 
 def turned(poses: Floats, upright: Floats, angle: Floats) -> Floats:
@@ -128,4 +138,13 @@ def refuse_test_subjects(subjects: Iterable[str], source: str) -> None:
         )
 
 
-__all__ = ["bone_lengths", "centred", "check_poses", "complete_rows", "refuse_test_subjects", "size_of", "turned"]
+__all__ = [
+    "bone_lengths",
+    "centred",
+    "check_poses",
+    "complete_rows",
+    "known_joints",
+    "refuse_test_subjects",
+    "size_of",
+    "turned",
+]

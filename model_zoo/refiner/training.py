@@ -1,8 +1,9 @@
 """Training of the refinement unit on poses of motion capture, seen from anywhere, with errors like a base model's.
 
 A pose is turned about the vertical by any angle, as if its camera had stood elsewhere around the person, brought to
-size 1, and put off by an error drawn from a base model's statistics (`errors.py`). The unit sees that, again brought to
-size 1, and learns what was there before. Every so many sequences are held out, and tell how much better poses become.
+size 1, and put off by an error that a base model made on a pose like it (`errors.py`). The unit sees that, again
+brought to size 1, and learns what was there before. Every so many sequences are held out, and tell how much better
+poses become.
 
 All that is random follows from the seed and the number of the step alone, so a run that was killed goes on from its
 last checkpoint and ends with the same weights (by the same number of threads, to the bit). There is no choosing among
@@ -187,7 +188,7 @@ def simulated(material: Material, rows: Ints, errors: ErrorModel, random: np.ran
     """
     pose = turned(material.poses[rows], material.upright[rows], random.uniform(0, 2 * np.pi, len(rows)))
     pose /= size_of(pose, errors.lengths)[:, None, None]
-    given = pose + errors.draw(random, len(rows))
+    given = pose + errors.draw(random, pose)
     size = size_of(given, errors.lengths)[:, None, None]
     return given / size, pose / size
 
@@ -349,7 +350,7 @@ class _Training:
         digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
         material, errors = self.material, self.errors
         digest.update("\n".join(material.sequence.tolist()).encode())
-        for array in (material.poses, material.upright, errors.mean, errors.covariance, errors.radius, errors.lengths):
+        for array in (material.poses, material.upright, errors.errors, errors.poses, errors.lengths):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 

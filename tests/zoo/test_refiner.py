@@ -7,11 +7,19 @@ import math
 import numpy as np
 import pytest
 
+import model_zoo.refiner.errors as measuring
 import posebench as pb
 from model_zoo.epipolarpose.geometry.depth import to_image_space
 from model_zoo.epipolarpose.label_files import write_labels
 from model_zoo.epipolarpose.labels import Labels, view_sha256
-from model_zoo.refiner.errors import ErrorModel, errors_by_labels, errors_by_truth, read_errors, write_errors
+from model_zoo.refiner.errors import (
+    ErrorModel,
+    errors_by_labels,
+    errors_by_truth,
+    nearest,
+    read_errors,
+    write_errors,
+)
 from model_zoo.refiner.normal import bone_lengths, centred, refuse_test_subjects, size_of, turned
 from posebench.datasets.open4v.motions import synthetic_motion
 from posebench.datasets.open4v.retarget import perform
@@ -187,40 +195,57 @@ def test_turning_about_the_vertical_keeps_heights_and_distances() -> None:
 # Errors of a base model
 
 
-def test_measured_errors_have_the_mean_and_covariance_of_what_was_put_in(people) -> None:
+def test_errors_are_kept_with_the_poses_that_they_were_made_on(people) -> None:
     truth = pose_set(people)
     lengths = material_of(truth).lengths()
-    sizes = np.array([size_of(pose[None], lengths)[0] for pose in people.poses])
+    sizes = np.array([size_of(pose[None], lengths)[0] for pose in people.poses])[:, None, None]
     put = chained(np.random.default_rng(3), len(people))
-    model = errors_by_truth(pose_set(people, people.poses + put * sizes[:, None, None] + 500), truth, lengths)
-    flat = put.reshape(len(put), 51)
-    assert model.mean == pytest.approx(put.mean(axis=0), abs=1e-8)
-    assert model.covariance == pytest.approx(np.cov(flat.T, bias=True), abs=0.03 * flat.var(axis=0).max())
+    model = errors_by_truth(pose_set(people, people.poses + put * sizes + 500), truth, lengths)
+    assert model.errors == pytest.approx(put, abs=1e-3)
+    assert model.poses == pytest.approx(centred(people.poses) / sizes, abs=1e-3)
+    assert size_of(model.poses.astype(float), lengths) == pytest.approx(np.ones(len(people)), rel=1e-6)
     assert model.card["mpjpe"] == pytest.approx(np.linalg.norm(put, axis=-1).mean())
+    assert (model.card["poses"], model.card["whole"], model.card["left_out"]) == (len(people), len(people), 0)
     assert (model.card["reference"], model.card["uses_3d"]) == ("ground truth", True)
 
 
-def test_drawn_errors_reproduce_mean_covariance_and_tails() -> None:
-    random = np.random.default_rng(4)
-    mixing = random.normal(size=(48, 48)) * np.linspace(1, 5, 48)
-    covariance = np.zeros((51, 51))
-    covariance[3:, 3:] = mixing.T @ mixing
-    mean = np.zeros((17, 3))
-    mean[1:] = random.normal(size=(16, 3)) * 10
-    # Nine in ten poses at r = 0.5, the rest further out, so that the mean of r² is 1.
-    levels = np.linspace(0, 1, 65)
-    radius = np.where(levels < 0.9, 0.5, 0.5 + (levels - 0.9) * 40)
-    radius /= np.sqrt(np.mean(np.interp((np.arange(200_000) + 0.5) / 200_000, levels, radius) ** 2))
-    drawn = ErrorModel(mean, covariance, radius, np.full(16, 200.0)).draw(np.random.default_rng(5), 60_000)
-    flat = drawn.reshape(-1, 51)
-    spread = np.sqrt(np.diag(covariance)[3:])
-    off = (np.cov(flat.T) - covariance)[3:, 3:] / np.outer(spread, spread)
-    assert np.abs(off).max() < 0.05
-    assert np.abs(flat.mean(axis=0) - mean.reshape(-1))[3:].max() < 0.05 * spread.max()
-    assert not drawn[:, H36M17.root].any()
-    distance = np.sqrt((((flat - mean.reshape(-1))[:, 3:] @ np.linalg.pinv(mixing)) ** 2).mean(axis=1))
-    found = np.quantile(distance, [0.5, 0.99])
-    assert found == pytest.approx(np.interp([0.5, 0.99], levels, radius), rel=0.03)
+def test_a_pose_gets_the_errors_of_poses_like_it(people) -> None:
+    """Whoever faces the camera is seen too far left, whoever turns his back too far right; nobody else is wrong."""
+    truth = pose_set(people)
+    hips = people.poses[:, H36M17.index("LHip")] - people.poses[:, H36M17.index("RHip")]
+    facing = hips[:, 0] / np.linalg.norm(hips, axis=1)
+    side = np.where(facing > 0.6, -1.0, np.where(facing < -0.6, 1.0, 0.0))
+    off = np.zeros((len(people), 17, 3))
+    off[:, 1:, 0] = 50 * side[:, None]
+    lengths = material_of(truth).lengths()
+    model = errors_by_truth(pose_set(people, people.poses + off), truth, lengths)
+    size = size_of(people.poses, lengths)[:, None, None]
+    drawn = np.sign(model.draw(np.random.default_rng(1), centred(people.poses) / size)[:, 5, 0])
+    # Did it draw from all alike, it would be right about a side as often as it is the side of any: a third of the time.
+    assert (drawn == side)[side != 0].mean() > 0.75
+    assert (drawn == 0)[np.abs(facing) < 0.3].mean() > 0.75
+    again = model.draw(np.random.default_rng(2), centred(people.poses) / size)[:, 5, 0]
+    assert (np.sign(again) != drawn).any()  # not the nearest of all, which would be the same each time
+    assert model.draw(np.random.default_rng(1), np.empty((0, 17, 3))).shape == (0, 17, 3)
+
+
+def test_the_nearest_is_found_as_by_measuring_every_distance() -> None:
+    random = np.random.default_rng(3)
+    poses, others = random.normal(size=(700, 17, 3)) * 300, random.normal(size=(90, 17, 3)).astype(np.float32) * 300
+    distance = np.linalg.norm((poses[:, None] - others).reshape(700, 90, 51), axis=2)
+    assert np.array_equal(nearest(poses, others), distance.argmin(axis=1))
+
+
+def test_of_many_errors_some_are_kept_from_everywhere(people, monkeypatch) -> None:
+    monkeypatch.setattr(measuring, "MOST", 150)
+    put = chained(np.random.default_rng(3), len(people))
+    truth = pose_set(people)
+    model = errors_by_truth(pose_set(people, people.poses + put), truth, material_of(truth).lengths())
+    assert len(model.errors) == len(model.poses) == 150
+    assert model.card["not_looked_at"] == len(people) - 150
+    expected = np.linspace(0, len(people) - 1, 150).round().astype(int)
+    right = centred(people.poses)[expected]
+    assert model.poses == pytest.approx(right / size_of(right, model.lengths)[:, None, None], abs=1e-3)
 
 
 def labels_of(seen: Footage, poses: np.ndarray) -> Labels:
@@ -248,22 +273,56 @@ def labels_of(seen: Footage, poses: np.ndarray) -> Labels:
 
 def test_errors_against_labels_need_neither_scale_nor_ground_truth(people, chained_errors) -> None:
     labels = labels_of(people, people.poses)
-    labels.known[::7, 5] = False
     put = chained(np.random.default_rng(0), len(people))
     order = np.random.default_rng(6).permutation(len(people))
     pred = pose_set(people.take(order), (people.poses + put)[order] / 3000, unit="scale-free")
     model = errors_by_labels(pred, labels, people.view(), chained_errors.lengths)
-    assert model.card["poses"] == 2 * len(people) - 2 * len(labels.known[::7])
     assert (model.card["reference"], model.card["uses_3d"]) == ("pseudo-labels", False)
+    assert model.card["poses"] == 2 * len(people)
     # What is along the pose itself cannot be told from scale; the rest is as it was put in.
-    limits = np.sqrt(np.diag(chained_errors.covariance))[3:]
-    assert np.sqrt(np.diag(model.covariance))[3:] == pytest.approx(limits, rel=0.2)
+    limits = chained_errors.errors[:, 1:].std(axis=0)
+    assert model.errors[:, 1:].std(axis=0) == pytest.approx(limits, rel=0.2)
+
+
+def test_a_joint_that_a_label_lacks_gets_the_error_of_a_prediction_like_it(people, chained_errors) -> None:
+    lengths, wrist = chained_errors.lengths, H36M17.index("LWrist")
+    put = np.zeros((len(people), 17, 3))
+    put[:, wrist] = [0, 0, 80]  # always too far away, and just that is what half of the labels do not know
+    labels = labels_of(people, people.poses)
+    labels.known[::2, wrist] = False
+    labels.joints[::2, :, wrist] = np.nan
+    labels.known[3, :10] = False
+    labels.known[5, H36M17.root] = False
+    pred = pose_set(people, people.poses + put)
+    model = errors_by_labels(pred, labels, people.view(), lengths)
+    pairs = len(labels.known)
+    assert model.card["poses"] == 2 * (pairs - 2)
+    assert model.card["whole"] == 2 * (pairs - len(labels.known[::2]) - 2)
+    assert model.card["left_out"] == 4
+    assert np.linalg.norm(model.errors[:, wrist], axis=-1) == pytest.approx(80, rel=0.35)
+    assert np.isfinite(model.poses).all()
+    size = size_of(model.poses.astype(float), lengths)
+    assert np.quantile(size, [0.05, 0.95]) == pytest.approx([1, 1], abs=0.1)
+
+
+def test_the_size_goes_by_the_joints_that_are_known() -> None:
+    poses, lengths = some_poses(20), np.random.default_rng(1).uniform(80, 500, 16)
+    known = np.ones((20, 17), np.bool_)
+    assert np.array_equal(size_of(poses, lengths, known), size_of(poses, lengths))
+    known[:, [3, 16]] = False
+    kept = [b for b, ends in enumerate(H36M17.bones) if not {3, 16} & set(ends)]
+    sizes, ratios = size_of(poses, lengths, known), bone_lengths(poses)[:, kept] / lengths[kept]
+    for size, ratio in zip(sizes, ratios, strict=True):
+        assert max(lengths[kept][ratio < size].sum(), lengths[kept][ratio > size].sum()) <= lengths[kept].sum() / 2
+    poses[:, 3] = 1e9
+    assert np.array_equal(size_of(poses, lengths, known), sizes)
+    assert np.isinf(size_of(poses, lengths, np.zeros((20, 17), np.bool_))).all()
 
 
 def test_errors_in_a_file_come_back_as_they_were(chained_errors, tmp_path) -> None:
     write_errors(chained_errors, tmp_path / "errors.npz")
     again = read_errors(tmp_path / "errors.npz")
-    for name in ("mean", "covariance", "radius", "lengths"):
+    for name in ("errors", "poses", "lengths"):
         assert np.array_equal(getattr(again, name), getattr(chained_errors, name))
     assert again.card == chained_errors.card
 
@@ -271,13 +330,15 @@ def test_errors_in_a_file_come_back_as_they_were(chained_errors, tmp_path) -> No
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("covariance", lambda held: -held, "contradicts itself"),
-        ("covariance", lambda held: held + np.triu(np.ones((51, 51)), 1), "contradicts itself"),
-        ("radius", lambda held: held[::-1], "contradicts itself"),
-        ("radius", lambda held: 2 * held, "contradicts itself"),
+        ("errors", lambda held: held + 1, "contradicts itself"),
+        ("errors", lambda held: held[:-1], "contradicts itself"),
+        ("poses", lambda held: held + 1, "contradicts itself"),
         ("lengths", lambda held: 0 * held, "contradicts itself"),
-        ("mean", lambda held: held * np.nan, "expected finite float64 \\(17, 3\\)"),
-        ("mean", lambda held: held[:5], "expected finite float64 \\(17, 3\\)"),
+        ("lengths", lambda held: held[:5], "contradicts itself"),
+        ("errors", lambda held: held * np.float32(np.nan), "expected finite float32 \\(\\*, 17, 3\\)"),
+        ("poses", lambda held: held[:, :5], "expected finite float32 \\(\\*, 17, 3\\)"),
+        ("poses", lambda held: held.astype(np.float64), "is float64 .*, expected finite float32"),
+        ("lengths", lambda held: held[0], "expected finite float64 \\(\\*\\)"),
         ("card", lambda held: np.array("{}"), "is no file of a model's errors"),
     ],
 )
@@ -378,9 +439,10 @@ def test_training_leaves_the_random_numbers_of_others_alone(people, chained_erro
 def test_the_rate_falls_as_the_paper_says(people, chained_errors, tmp_path) -> None:
     config = TrainingConfig(SMALL, epochs=2, decay_steps=10)
     train(material_of(pose_set(people)), chained_errors, config, tmp_path)
-    first, second = (line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()[1:])
-    assert float(second[2]) == pytest.approx(1e-3 * 0.96 ** ((int(second[1]) - 1) / 10), rel=1e-5)
-    assert float(second[3]) < float(first[3])
+    rows = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
+    for row in rows:
+        assert float(row[2]) == pytest.approx(1e-3 * 0.96 ** ((int(row[1]) - 1) / 10), rel=1e-5)
+    assert len(rows) == 2
 
 
 def test_held_out_sequences_are_not_learned_from(people, chained_errors, tmp_path, monkeypatch) -> None:
