@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,9 @@ from posebench.kernels.dispatch import map_chunks
 from posebench.poses import PoseSet
 from posebench.skeletons import Skeleton, get_skeleton
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 #: Bytes of normalised poses, 24 J each, that are kept in memory for Lloyd's algorithm.
 MEMORY_LIMIT = 2 * 2**30
 #: Bytes of the .npz of a bank that is read.
@@ -67,8 +70,9 @@ class Assignment:
 class ClusterBank:
     """Centres (k, J, 3) of normalised poses, and their card.
 
-    Made by `ClusterBank.build`, `build_streaming` or `load`. A pose belongs to the centre nearest to it after it was
-    centred on the root (or on the mean of its joints) and divided by its Frobenius norm; ties go to the lowest index.
+    Made by `ClusterBank.build`, `build_streaming`, `build_sharded` or `load`. A pose belongs to the centre nearest to
+    it after it was centred on the root (or on the mean of its joints) and divided by its Frobenius norm; ties go to the
+    lowest index.
 
     Parameters
     ----------
@@ -438,6 +442,110 @@ class ClusterBank:
             checkpoint_every=checkpoint_every,
         )
         return cls(*builder.by_batches(sets, settings, progress, "build_streaming(batches"))
+
+    @classmethod
+    def build_sharded(
+        cls,
+        shards: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        k: int,
+        skeleton: str | Skeleton = "h36m17",
+        seed: int = 0,
+        name: str | None = None,
+        joints: Sequence[str] | None = None,
+        centring: str = "root",
+        reference: str | None = None,
+        sources: Sequence[Source] = (),
+        split: str = "",
+        stride: int = 1,
+        min_distance: float = 0.0,
+        init: str = "k-means++",
+        n_init: int = 10,
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        jobs: int = 1,
+        scheduler: str | Client | None = None,
+        progress: Progress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        command: str | None = None,
+    ) -> ClusterBank:
+        """Cluster poses that lie in many files, by Lloyd's algorithm in passes over the files.
+
+        Centres are those of `build` but for the order of sums, and the same to the last bit for any number of processes
+        or workers. A process holds the poses of one file at a time.
+
+        Parameters
+        ----------
+        shards : path or sequence of paths
+            Files, folders (all files of poses below them) and globs.
+        k, skeleton, seed, name, joints, centring, sources, split, n_init, max_iter, tol, progress, command
+            As in `build`.
+        reference : {"camera", "world"}, optional
+            Of the files; by default what they say.
+        stride, min_distance
+            As in `build`; sequences end where a file does.
+        init : {"k-means++", "k-means||"}
+            Where runs begin: on evenly spaced poses as in `build`, or drawn out of all poses in rounds (Bahmani et al.,
+            VLDB 2012).
+        jobs : int
+            Processes. With more than one, a script needs ``if __name__ == "__main__":``.
+        scheduler : str or distributed.Client, optional
+            Address of a Dask scheduler whose workers do the passes instead, and see the files under the same paths;
+            or ``"local"``: Dask with `jobs` workers here.
+        checkpoint : path, optional
+            As in `build`; kept in every iteration.
+
+        Raises
+        ------
+        InputError
+            As `build`; also if a file changes between passes, or no scheduler answers.
+        UsageError
+            If a setting is out of range, or a file is given twice.
+        MissingExtraError
+            If there is a scheduler, and Dask is not installed.
+
+        Examples
+        --------
+        >>> import tempfile, posebench as pb
+        >>> gt = np.random.default_rng(0).normal(size=(200, 17, 3)) * 300
+        >>> facts = {"skeleton": "h36m17", "unit": "mm", "reference": "camera"}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for shard in range(2):
+        ...         pb.write(pb.PoseSet(gt[shard::2], **facts), f"{folder}/{shard}.npz")
+        ...     bank = ClusterBank.build_sharded(folder, k=5)
+        >>> bank.card.kmeans.algorithm, bank.card.poses.used, len(bank.card.files)
+        ('lloyd', 200, 2)
+        """
+        from posebench.banks.recipe import Plan, Recipe, gt_files
+        from posebench.scheduling import LOCAL, spread_over
+
+        check_whole(jobs=(jobs, 1))
+        if scheduler not in (None, LOCAL) and jobs > 1:
+            raise UsageError("jobs are processes on this machine, and the workers of a scheduler are as many as it has")
+        known = get_skeleton(skeleton)
+        plan = Plan(
+            name or f"{known.name}-k{k}",
+            k,
+            Recipe(stride=stride, skeleton=known, said_reference=reference),
+            seed,
+            None if joints is None else tuple(joints),
+            centring,
+            min_distance,
+            "sharded",
+            init,
+            n_init,
+            max_iter,
+            tol,
+            tuple(sources),
+            split,
+            command or "",
+        )
+        given = [shards] if isinstance(shards, (str, os.PathLike)) else list(shards)
+        files = gt_files([Path(each) for each in given])
+        state = None if checkpoint is None else Path(checkpoint)
+        what = str(files[0].parent) if files else "shards"
+        with spread_over(min(jobs, max(1, len(files))), scheduler, what) as spread:
+            return plan.build(plan.survey(files, spread), progress=progress, checkpoint=state)
 
     # Files
 

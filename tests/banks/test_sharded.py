@@ -290,3 +290,40 @@ def test_a_glob_is_the_files_that_it_matches_in_order(gt, tmp_path) -> None:
     assert gt_files([paths[2], tmp_path / "[01].npz"]) == [paths[2], *paths[:2]]
     with pytest.raises(InputError, match="cannot be read: No such file"):
         gt_files([tmp_path / "*.json"])
+
+
+# From Python
+
+
+def test_the_call_makes_the_bank_of_the_command(gt, tmp_path) -> None:
+    (tmp_path / "gt").mkdir()
+    paths = shards(tmp_path / "gt", gt)
+    expected = built(paths, name="h36m17-k6", tol=1e-4, centring="mean", min_distance=0.01, init="k-means||")
+    options = {"k": 6, "seed": 2, "n_init": 3, "max_iter": 40, "centring": "mean", "min_distance": 0.01}
+    seen: list[object] = []
+    found = ClusterBank.build_sharded(
+        tmp_path / "gt", **options, init="k-means||", jobs=2, progress=seen.append, checkpoint=tmp_path / "state.npz"
+    )
+    assert np.array_equal(found.centres, expected.centres)
+    assert found.card == expected.card
+    assert seen
+    assert not (tmp_path / "state.npz").exists()
+    again = ClusterBank.build_sharded([paths[0], str(tmp_path / "gt" / "[1-9].npz")], **options, init="k-means||")
+    assert np.array_equal(again.centres, expected.centres)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"jobs": 0}, UsageError, "jobs is 0, expected a whole number from 1"),
+        ({"jobs": 2, "scheduler": "tcp://nowhere:1"}, UsageError, "jobs are processes on this machine"),
+        ({"init": "random"}, UsageError, "init is 'random'"),
+        ({"reference": "moon"}, UsageError, "moon"),
+        ({"shards": []}, UsageError, "files of ground truth, got 0"),
+        ({"shards": "nowhere"}, InputError, "nowhere: cannot be read"),
+    ],
+)
+def test_a_call_without_sense_is_refused(gt, tmp_path, change: dict, error, words: str) -> None:
+    given = {"shards": shards(tmp_path, gt), "k": 6, **change}
+    with pytest.raises(error, match=words):
+        ClusterBank.build_sharded(given.pop("shards"), **given)
