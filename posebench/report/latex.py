@@ -1,16 +1,19 @@
 """A report as LaTeX: booktabs tables without caption or float, and a paragraph under them that says what they hold.
 
 A comment before the tables has the whole hashes and the notes. Names from files are text: every character that TeX
-acts on is escaped.
+acts on is escaped. A table that may be wider than a column of text has units under the names of its columns, and where
+it is wider all the same, TeX shrinks it to the width of the line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from posebench.report.content import RAISED, Cell, Content, Table, content, facts
+from posebench.report.content import RAISED, Cell, Column, Content, Table, content, facts
 from posebench.report.model import Report
 
+#: Characters, two between columns, that a line of one of two columns may not hold.
+_WIDE = 48
 _ESCAPES = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -44,10 +47,11 @@ def latex(report: Report, by: Sequence[str] = ()) -> str:
 
 def latex_of(parts: Content, provenance: Sequence[str]) -> str:
     """As `latex`, for any content; `provenance` are the facts with their hashes whole."""
+    packages = "booktabs,graphicx" if any(map(_is_wide, parts.tables)) else "booktabs"
     comments = (
         *provenance,
         *(f"note: {note}" for note in parts.notes),
-        r"needs \usepackage{booktabs}",
+        rf"needs \usepackage{{{packages}}}",
     )
     return "".join(
         [
@@ -70,19 +74,36 @@ def escape(text: str) -> str:
 
 
 def _tabular(table: Table) -> str:
-    heads = [escape(column.heading) for column in table.columns]
+    wide = _is_wide(table)
+    heads = [_broken(column) if wide else escape(column.heading) for column in table.columns]
     rows = [[_cell(cell) for cell in row] for row in table.rows]
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in table.columns)}}}",
-            r"\toprule",
-            _row(heads),
-            r"\midrule",
-            *(_row(row) for row in rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-    )
+    lines = [
+        rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in table.columns)}}}",
+        r"\toprule",
+        _row(heads),
+        r"\midrule",
+        *(_row(row) for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    if wide:
+        fits = r"\noindent\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi"
+        lines = [r"\begingroup\setbox0=\hbox{\ignorespaces", *lines[:-1], rf"{lines[-1]}}}{fits}\endgroup"]
+    return "\n".join(lines)
+
+
+def _is_wide(table: Table) -> bool:
+    """Whether it may not fit into a column of text; only TeX knows the widths of its letters."""
+    cells = ([column.heading, *(row[i].text for row in table.rows)] for i, column in enumerate(table.columns))
+    return sum(max(map(len, column)) + 2 for column in cells) > _WIDE
+
+
+def _broken(column: Column) -> str:
+    """A heading with its unit on a line of its own."""
+    name, bracket, unit = column.heading.rpartition(" (")
+    if not bracket:
+        return escape(column.heading)
+    return rf"\shortstack[{'r' if column.right else 'l'}]{{{escape(name)}\\({escape(unit)}}}"
 
 
 def _cell(cell: Cell) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -164,6 +166,38 @@ def test_every_row_of_a_latex_table_has_its_columns_and_no_name_acts():
     bare = re.sub(r"\\[_%&#${}]|\$\\(?:up|down)arrow\$|\$\\dagger\$|\$\^2\$", "", "\n".join(lines))
     assert not re.search(r"[#$~^_%]", bare)
     assert bare.count("{") == bare.count("}")
+
+
+def test_a_wide_latex_table_breaks_its_headings_and_shrinks_to_the_line_and_a_narrow_one_stays_plain():
+    report = small_report()
+    report.groups["action"] = {"a" * 60: {"MPJPE": 1.5}}
+    text = render(report, "tex", ("action",))
+    assert r"% needs \usepackage{booktabs,graphicx}" in text
+    narrow, wide = text.split("\\par\\medskip\n")
+    assert "resizebox" not in narrow
+    lines = wide.splitlines()
+    assert lines[0] == r"\begingroup\setbox0=\hbox{\ignorespaces"
+    assert lines[3] == r"action & \shortstack[r]{MPJPE\\(mm) $\downarrow$} \\"
+    fits = r"\noindent\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi\endgroup"
+    assert rf"\end{{tabular}}}}{fits}" in lines
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_sets_every_table_within_the_line(tmp_path):
+    report = hostile_report()
+    # pdflatex knows the letters of Latin and Greek alone.
+    report.groups["action"] = {name: row for name, row in report.groups["action"].items() if name.isascii()}
+    assert len(report.groups["action"]) > 5
+    report.groups["action"]["a" * 90] = dict.fromkeys(report.metrics, 1.5)
+    (tmp_path / "table.tex").write_text(render(report, "tex", ("action",)), "utf-8")
+    begin = r"\documentclass[twocolumn]{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (tmp_path / "all.tex").write_text(begin + "\n\\input{table}\n\\end{document}\n", "utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    log = (tmp_path / "all.log").read_text("utf-8", "replace")
+    assert [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(width) > 30] == []
+    assert (tmp_path / "all.pdf").read_bytes().startswith(b"%PDF")
 
 
 # ------------------------------------------------------------------------------------------------------------ CSV
