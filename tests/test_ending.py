@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from posebench.ending import terminated, termination_as_interrupt, wait_for
+import posebench as pb
+from posebench import ending
+from posebench.ending import end_with_parent, run_step, terminated, termination_as_interrupt, wait_for
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="signals of POSIX")
 
@@ -97,3 +106,66 @@ def test_a_process_that_was_started_hears_of_sigterm_and_is_waited_for(number: i
 
 def test_the_exit_code_of_a_process_is_given() -> None:
     assert wait_for(Process(None)) == 3  # type: ignore[arg-type]
+
+
+def test_a_step_runs_and_its_exit_code_is_given(capfd) -> None:
+    assert run_step(["protocols", "show", "nothing-of-that-name"], output=2) == 2
+    assert "nothing-of-that-name" in capfd.readouterr().err
+    assert run_step(["--version"]) == 0
+    assert "posebench" in capfd.readouterr().out
+
+
+def test_a_step_whose_parent_is_another_ends_as_by_sigterm(monkeypatch) -> None:
+    monkeypatch.setattr(ending, "_LOOK", 0.01)
+    monkeypatch.setenv("POSEBENCH_STEP_OF", "4711")
+    parents = iter([4711, 4711, 1])
+    with pytest.raises(KeyboardInterrupt), termination_as_interrupt():
+        end_with_parent(lambda: next(parents))
+        assert "POSEBENCH_STEP_OF" not in os.environ  # what it starts itself is no step of that process
+        time.sleep(30)
+    assert terminated()
+
+
+@pytest.mark.parametrize("told", ["", "x", None])
+def test_a_command_that_is_no_step_has_no_watch(monkeypatch, told) -> None:
+    if told is not None:
+        monkeypatch.setenv("POSEBENCH_STEP_OF", told)
+    before = threading.active_count()
+    end_with_parent(lambda: pytest.fail("looked"))
+    assert threading.active_count() == before
+
+
+def children(parent: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def alive(process: int) -> bool:
+    """Whether it runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def waited(true: Callable[[], bool]) -> bool:
+    return any(true() or time.sleep(0.05) for _ in range(1200))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes as Linux shows them")
+def test_a_step_does_not_outlive_a_parent_that_was_killed(tmp_path) -> None:
+    poses = np.random.default_rng(0).normal(size=(3000, 17, 3)) * 300
+    pb.write(pb.PoseSet(poses, skeleton="h36m17", unit="mm", reference="camera"), tmp_path / "gt.npz")
+    # It would work for hours.
+    step = ["bank", "build", "--gt", "gt.npz", "--gt-skeleton", "h36m17", "-k", "300", "--name", "a"]
+    step += ["--n-init", "100000", "--tol", "0", "--checkpoint", "state"]
+    code = f"from posebench.ending import run_step; run_step({step!r})"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        assert waited(lambda: any((tmp_path / "state").glob("*.npz"))), "the step never began"
+        (child,) = children(parent.pid)
+        assert alive(child)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert waited(lambda: not alive(child))
+    assert not list(tmp_path.glob("a-*"))

@@ -20,7 +20,7 @@ def main() -> None:
     Exit codes: 0 fine, 1 a check that was asked for fails, 2 bad usage or bad input, 130 interrupted by Ctrl-C, 143
     ended by SIGTERM.
     """
-    from posebench.ending import termination_as_interrupt
+    from posebench.ending import end_with_parent, termination_as_interrupt
 
     for stream in (sys.stdout, sys.stderr):
         # Names may hold bytes that are no text, and terminals lack letters.
@@ -28,6 +28,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     with termination_as_interrupt():
         try:
+            end_with_parent()
             _run()
         except KeyboardInterrupt:
             _interrupted()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +50,7 @@ def row(
 
     Example: posebench zoo row open4v-small-lite0-ss --data open4v --backbone WEIGHTS.pth --seed 0
     """
-    from posebench.ending import wait_for
+    from posebench.ending import run_step
     from posebench.io.atomic import atomic_write
 
     try:
@@ -83,8 +81,7 @@ def row(
         if plan:
             continue
         made.parent.mkdir(parents=True, exist_ok=True)
-        # posebench itself, with options that `model_zoo.rows` spells out and no shell between.
-        code = wait_for(subprocess.Popen([sys.executable, "-m", "posebench", *command]))  # noqa: S603
+        code = run_step(command)
         if code or not made.is_file():
             # The step has said itself what was wrong.
             typer.echo(

@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from posebench.ending import wait_for
+from posebench.ending import run_step
 from posebench.errors import InputError, UsageError
 from posebench.tables.model import Missing, PaperTable, Recipe
 from posebench.tables.results import default_folder
@@ -131,11 +129,9 @@ def _fill(word: str, places: Mapping[str, str], run: str) -> str:
 def _run(recipe: Recipe, step: int, steps: int, command: Sequence[str]) -> None:
     """Run one command; what it prints goes to stderr, since stdout is for the table."""
     try:
-        # posebench itself, and no shell between
-        process = subprocess.Popen([sys.executable, "-m", "posebench", *command], stdout=2)  # noqa: S603
+        code = run_step(command, output=2)
     except (OSError, ValueError) as error:
         raise InputError(f"run {recipe.name}: step {step} of {steps} cannot be started: {error}") from None
-    code = wait_for(process)
     if code:
         raise InputError(
             f"run {recipe.name}: step {step} of {steps} ended with {code}: posebench {shlex.join(command)}; its own "

@@ -90,7 +90,7 @@ def test_paths_are_filled_in_word_by_word_and_no_shell_reads_them(recipe) -> Non
 
 
 def test_a_path_that_is_not_given_is_noticed_before_anything_runs(recipe, results, monkeypatch) -> None:
-    monkeypatch.setattr(running.subprocess, "Popen", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(running, "run_step", lambda *_, **__: pytest.fail("something ran"))
     with pytest.raises(UsageError, match=rf"--run {RUN}: its commands need {{open4v}}; add --path open4v=PATH"):
         make_missing(build_table(2, results=results), results=results, paths=[], say=print)
 

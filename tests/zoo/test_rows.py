@@ -53,16 +53,6 @@ def test_an_unknown_row_is_refused() -> None:
 # The command
 
 
-class Ended:
-    """Stands in for a process that is over."""
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-
-    def wait(self) -> int:
-        return self.code
-
-
 @pytest.fixture
 def runner(monkeypatch, tmp_path):
     """What runs `posebench zoo row`, with steps that only write what they promise; and the commands that were run."""
@@ -72,11 +62,11 @@ def runner(monkeypatch, tmp_path):
     made = {text.format(**places): Path(makes.format(**places)) for text, makes in promised.items()}
 
     def run(command):
-        ran.append(command[3:])
-        made["posebench " + " ".join(command[3:])].write_text("made")
-        return Ended(0)
+        ran.append(command)
+        made["posebench " + " ".join(command)].write_text("made")
+        return 0
 
-    monkeypatch.setattr("posebench.cli.zoo_row.subprocess.Popen", run)
+    monkeypatch.setattr("posebench.ending.run_step", run)
 
     def go(name: str, *options: str):
         given = ["zoo", "row", name, "--data", "d", "--backbone", "b"]
@@ -119,7 +109,7 @@ def test_a_plan_names_what_is_left_and_runs_nothing(runner) -> None:
 
 def test_a_step_that_fails_ends_the_row_with_its_status(runner, monkeypatch, tmp_path) -> None:
     go, _, _ = runner
-    monkeypatch.setattr("posebench.cli.zoo_row.subprocess.Popen", lambda command: Ended(3))
+    monkeypatch.setattr("posebench.ending.run_step", lambda command: 3)
     said = go("open4v-small-lite0-fs")
     assert said.exit_code == 3
     assert "posebench zoo pretrain2d did not make" in said.stderr
