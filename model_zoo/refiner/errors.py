@@ -93,7 +93,7 @@ class ErrorModel:
         >>> right[50:, 16] = 300  # the right wrist
         >>> model = ErrorModel(right / 10, right, np.full(16, 200.0))
         >>> low, high = model.draw(np.random.default_rng(0), np.stack([right[0], right[-1]]))[:, 16, 0]
-        >>> low == 0, 30 <= high <= 30 * np.sqrt(2)
+        >>> bool(low == 0), bool(30 <= high <= 30 * np.sqrt(2))
         (True, True)
         """
         drawn = np.empty(poses.shape)
