@@ -32,6 +32,8 @@ SEED = 0
 #: Fewer clusters than this, or fewer effective ones, have no interval: it would not cover what it says.
 FEWEST = 8
 FEWEST_EFFECTIVE = 5.0
+#: Fewer subjects than this say little about how people differ, and a note says what intervals do not tell.
+FEW_SUBJECTS = 20
 #: More clusters than this are put into so many bundles, which are as good and quicker to draw.
 _MOST = 2000
 #: Weights that are drawn at a time.

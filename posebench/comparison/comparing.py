@@ -28,15 +28,12 @@ from posebench.comparison.model import (
 from posebench.comparison.tests import ALPHA, DRAWS, effect_size, holm, letters, sign_flip, smallest_p
 from posebench.frames import FrameTable
 from posebench.report import MetricValue
-from posebench.statistics import FEWEST, ClusterSums, intervals
+from posebench.statistics import FEW_SUBJECTS, FEWEST, ClusterSums, intervals
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 #: Model b against model a, by their numbers; or model b alone.
 _Of = tuple[int | None, int]
-
-#: Fewer subjects than this say little about how people differ.
-_FEW_SUBJECTS = 20
 
 
 def compare(results: Given, *, metrics: Sequence[str] | None = None, seed: int = 0) -> Comparison:
@@ -384,7 +381,7 @@ def _notes_on_sequences(sequences: _Sequences) -> list[str]:
     least = smallest_p(count)
     if least > ALPHA:
         notes.append(f"{count} sequences: no p can be below {least:.4f}, so nothing can be significant")
-    if subjects is not None and subjects < _FEW_SUBJECTS:
+    if subjects is not None and subjects < FEW_SUBJECTS:
         people = "1 subject" if subjects == 1 else f"{subjects} subjects"
         what = "tests" if count < FEWEST else "intervals and tests"
         notes.append(f"{people}: {what} are over their sequences, not over people")

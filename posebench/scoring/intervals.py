@@ -15,11 +15,8 @@ import numpy.typing as npt
 from posebench.kernels.kinds import ITEM_COUNT, ITEM_SUM, POSE_COUNT, POSE_SUM
 from posebench.metrics.registry import FieldKind, Metric
 from posebench.scoring.sides import Cell
-from posebench.statistics import FEWEST, ClusterSums, Floats, Interval, intervals
+from posebench.statistics import FEW_SUBJECTS, FEWEST, ClusterSums, Floats, Interval, intervals
 from posebench.tally import Tally
-
-#: With fewer subjects than this, a note says what the intervals do not tell.
-FEW_SUBJECTS = 20
 
 #: Where the names of a pooling's groups stand among the keys of a cell.
 WIDTHS = {"action": slice(1, 2), "subject": slice(0, 1), "sequence": slice(0, 3)}
@@ -122,4 +119,4 @@ def _spread(tally: Tally, table: _Table) -> ClusterSums:
     return ClusterSums(sums, sums[..., :bones].max(-1), finish)
 
 
-__all__ = ["FEW_SUBJECTS", "WIDTHS", "report_intervals"]
+__all__ = ["WIDTHS", "report_intervals"]
