@@ -315,7 +315,9 @@ def as_poses(poses: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     if array.shape[1] == 0:
         raise InputError(f"{source}: poses have shape {array.shape}: no joints")
     if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)) or not array.dtype.isnative:
-        array = array.astype(np.float32 if array.dtype == np.dtype(">f4") else np.float64)
+        # What a stranger's file calls no number may be a signalling one.
+        with np.errstate(invalid="ignore"):
+            array = array.astype(np.float32 if array.dtype == np.dtype(">f4") else np.float64)
     return array
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from posebench.errors import InputError
 from posebench.poses import PoseSet
 from posebench.skeletons import Skeleton
-from posebench.units import settle_unit
+from posebench.units import settle_unit, some_of
 
 #: From head to foot, curled up or stretched, in mm: tells millimetres from metres where no limb is known.
 EXTENT_MM = (200.0, 5000.0)
@@ -43,8 +43,7 @@ def _refuse_extent(poses: PoseSet) -> None:
     """Without a skeleton there are no limbs, but a body that is a kilometre long is none."""
     if poses.unit not in ("mm", "m") or "unit" in poses.stated or poses.path is None:
         return
-    rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
-    sample = poses.take(rows).astype(np.float64)
+    _, sample = some_of(poses)
     sample[~np.isfinite(sample)] = np.nan
     some = sample[(~np.isnan(sample).any(2)).sum(1) >= 2]
     if not len(some):

@@ -148,12 +148,19 @@ def _lengths(sample: npt.NDArray[np.float64], limbs: npt.NDArray[np.int64]) -> n
     return found
 
 
+def some_of(poses: PoseSet) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """At most 500 evenly spaced rows, and their poses, NaN at joints that the set calls invalid."""
+    rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
+    # What a stranger's file calls no number may be a signalling one.
+    with np.errstate(invalid="ignore"):
+        return rows, poses.take(rows).astype(np.float64)
+
+
 def _is_person(poses: PoseSet, skeleton: Skeleton) -> bool:
     """Whether poses are a person's under a skeleton: lengths as people have them, and the same in every pose."""
     if not skeleton.limbs or inhuman(poses, skeleton) is not None:
         return False
-    rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
-    sample = np.asarray(poses.poses[rows], np.float64)
+    rows, sample = some_of(poses)
     limbs = np.array(skeleton.limbs, np.int64)
     lengths = _lengths(sample, limbs)
     if poses.valid is not None:
@@ -168,10 +175,9 @@ def _is_person(poses: PoseSet, skeleton: Skeleton) -> bool:
 def inhuman(poses: PoseSet, skeleton: Skeleton) -> str | None:
     """Which bone of poses, read as a skeleton, is like no person's; None if they pass, or hold too little to tell."""
     limbs = np.array(skeleton.limbs, np.int64)
-    rows = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), 500)).astype(np.int64))
-    if not len(limbs) or not len(rows):
+    if not len(limbs) or not len(poses):
         return None
-    sample = np.asarray(poses.poses[rows], np.float64)
+    rows, sample = some_of(poses)
     lengths = _lengths(sample, limbs)
     if poses.valid is not None:
         lengths[~poses.valid[rows][:, limbs].all(2)] = np.nan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ import posebench as pb
 from posebench.io import read
 from posebench.resources import resource
 from posebench.skeletons import H36M17
-from posebench.units import refuse_inhuman, settle_unit
+from posebench.units import refuse_inhuman, settle_unit, some_of
 from tests.support.poses import people
 
 H36M = pb.get_skeleton("h36m17")
@@ -247,3 +249,18 @@ def test_a_pelvis_that_is_never_valid_raises_no_doubt_about_the_order_of_the_joi
     poses = np.where(valid[..., None], shipped.poses, np.nan)
     np.savez(tmp_path / "gt.npz", poses=poses, valid=valid, unit="mm")
     refuse_inhuman(read(tmp_path / "gt.npz"), H36M17, "--gt-skeleton")  # a warning would be an error
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(0x7F800001, "<u4"), (0x7C01, "<u2"), (0x7F800001, ">u4")])
+def test_a_signalling_nan_is_no_number_like_others_and_nothing_warns(bits: int, kind: str) -> None:
+    """Files of strangers may hold any bits; casting these raises the processor's flag for invalid operations."""
+    value = np.array([bits], kind).view(kind.replace("u", "f"))
+    array = np.full((20, 17, 3), 100.0, value.dtype)
+    array[::2, 3] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        poses = pb.PoseSet(array, skeleton="h36m17")
+        rows, sample = some_of(poses)
+    assert len(rows) == 20
+    assert np.isnan(sample[::2, 3]).all()
+    assert np.isfinite(sample[1::2]).all()

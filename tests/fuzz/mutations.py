@@ -270,7 +270,7 @@ def by_lines(rng: Random, files: Sequence[bytes]) -> bytes:
         case 0:
             data = data.replace(b"\n", rng.choice((b"\r\n", b"\r", b"\n\r", b"\0", b"\x0b", b"\xe2\x80\xa8")))
         case 1:
-            with contextlib.suppress(UnicodeDecodeError):
+            with contextlib.suppress(UnicodeError):
                 data = data.decode().encode(
                     rng.choice(("utf-16", "utf-16-le", "utf-32", "utf-8-sig", "utf-7", "cp037"))
                 )
