@@ -108,7 +108,8 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
 def _header(data: bytes, where: str) -> Mapping[str, Any]:
     """What `save_weights` put into the header of a file that safetensors has found whole."""
     top = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    text = top.get("__metadata__", {}).get(_KEY, "{}")
+    # safetensors takes null for metadata.
+    text = (top.get("__metadata__") or {}).get(_KEY, "{}")
     if len(text) > HEADER_LIMIT:
         raise InputError(f"{where}: says {len(text)} characters about its network, at most {HEADER_LIMIT} are read")
     try:

@@ -63,7 +63,9 @@ class Bvh:
         try:
             return self.names.index(name)
         except ValueError:
-            raise InputError(f"{self.source}: has no joint {name!r}; it has {', '.join(self.names)}") from None
+            names = ", ".join(self.names)
+            told = names if len(names) <= 400 else f"{names[:400]}..."
+            raise InputError(f"{self.source}: has no joint {name!r}; it has {told}") from None
 
     def positions(self) -> Floats:
         """World positions (N, B, 3) of all joints and End Sites, in the file's unit: forward kinematics.

@@ -183,7 +183,7 @@ def _coverage(report: Report, parts: Content) -> list[Any]:
     left = 0.0
     strips = []
     for count, name in shares:
-        width = min(100 * count / whole, 100 - left)
+        width = min(100 * min(count, whole) / whole, 100 - left)
         if width > 0:
             strips.append(tag("rect", x=f"{left:.3f}%", y=0, width=f"{width:.3f}%", height="100%", class_=name))
             left += width

@@ -226,6 +226,7 @@ def shown(value: object, limit: int = 60) -> str:
 def brief(error: BaseException) -> str:
     """What a parser complains of, on one line of at most 100 characters: some quote the file at length."""
     text = " ".join(str(error).split()) or type(error).__name__
+    text = text.encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair is no text
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 

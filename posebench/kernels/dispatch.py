@@ -69,7 +69,8 @@ def aligned_errors(
     from posebench.kernels import closed_form
 
     if pred.dtype != gt.dtype:
-        pred, gt = pred.astype(np.float64), gt.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is one like others
+            pred, gt = pred.astype(np.float64), gt.astype(np.float64)
     codes = np.array([int(a) for a in alignments], np.int64)
     errors = np.empty((len(codes), len(pred), len(joints)))
     flags = np.empty(len(pred), np.uint16)
