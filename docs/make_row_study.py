@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import posebench as pb
 from posebench.banks import find_bank
 from posebench.matching import match
@@ -62,6 +64,8 @@ SHOWN = (
 )
 #: What is looked at more closely: predictions of a row, and how far a second centre is in multiples of the nearest.
 SECOND_OF, BANK, NEARLY = "ss", "open4v-k50", 1.25
+#: Where `gt` keeps its labels.
+BRANCH, TRUE_LABELS = f"{FAMILY}-2d", "train-truth-known-labels.npz"
 Numbers = dict[str, dict[str, Any]]
 
 
@@ -76,7 +80,11 @@ def main() -> None:
     if asked.results is not None:
         if asked.work is None or asked.data is None:
             parser.error("--results wants --work and --data")
-        found = measure(asked.results) | {"second": measure_second(asked.data, asked.work)}
+        found = measure(asked.results)
+        found |= {
+            "second": measure_second(asked.data, asked.work),
+            "same": measure_labels(asked.data, asked.work / BRANCH / TRUE_LABELS),
+        }
         SAVED.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     before = PAGE.read_text("utf-8")
     after = made(before, json.loads(SAVED.read_text("utf-8")))
@@ -123,6 +131,21 @@ def measure_second(data: Path, work: Path) -> dict[str, Any]:
     }
 
 
+def measure_labels(data: Path, labels: Path) -> dict[str, Any]:
+    """How far labels by geometry from true joints in 2D lie from those out of poses in 3D, and how many there are."""
+    from model_zoo.epipolarpose.label_files import read_labels
+    from model_zoo.epipolarpose.supervision import supervised_labels
+    from posebench.datasets.views import MultiViewSet
+
+    made = read_labels(labels)
+    true = supervised_labels(MultiViewSet(data, "train"))
+    place = np.full(int(true.pictures.max()) + 1, -1)
+    place[true.pictures[:, 0]] = np.arange(len(true.pictures))
+    at = place[made.pictures]
+    gap = np.abs(made.joints - np.where((at >= 0)[..., None, None], true.joints[at, 0], np.nan))
+    return {"px": float(np.nanmax(gap)), "joints": int(made.known.sum()), "of": made.known.size}
+
+
 def _seed(path: str) -> int:
     return int(path.removesuffix(".json").rpartition("seed")[2])
 
@@ -139,7 +162,7 @@ def _difference(compared: pb.Comparison, metric: str, row: str, against: str) ->
 
 def made(text: str, saved: Numbers) -> str:
     """The page with its tables made anew."""
-    body = f"\n{values(saved)}\n\n{differences(saved)}\n\n{second(saved['second'])}\n\n"
+    body = f"\n{values(saved)}\n\n{differences(saved)}\n\n{same(saved['same'])}\n\n{second(saved['second'])}\n\n"
     return BLOCK.sub(lambda found: found[1] + body + found[2], text)
 
 
@@ -169,6 +192,14 @@ def second(found: Mapping[str, float]) -> str:
         f"Of the test poses, {100 * found['near']:.0f} % are less than {NEARLY} times as far from a second centre of\n"
         f"`{BANK}` as from the nearest; and of the {100 * found['wrong']:.0f} % of the poses of `{SECOND_OF}` (seed 0) "
         f"that PSS@50\nfinds wrong, {100 * found['second']:.0f} % are put with the second."
+    )
+
+
+def same(found: Mapping[str, float]) -> str:
+    """The sentence on labels that are the same."""
+    return (
+        f"The labels of `gt` lie at most {found['px']:.0e} px from those of `fs` and leave out "
+        f"{found['of'] - found['joints']:,.0f}\nof {found['of']:,.0f} joints of its pairs, which lie deeper than a box."
     )
 
 

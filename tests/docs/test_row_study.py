@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import posebench as pb
+from model_zoo.epipolarpose.detections import true_joints
+from model_zoo.epipolarpose.label_files import write_labels
+from model_zoo.epipolarpose.labels import LabelConfig, make_labels
 from posebench.datasets.open4v.motions import synthetic_motion
 from posebench.datasets.open4v.retarget import perform
 from posebench.frames import frames_path
 from tests.support.open4v import stick_body
 from tests.support.pages import ROOT, script
+from tests.support.zoo import footage
 
 study = script("make_row_study")
 
@@ -69,6 +74,7 @@ def test_rows_are_measured_from_results_and_each_difference_has_its_sign(tmp_pat
             report.save(path)
             report.frames.save(frames_path(path))
     found = study.measure(tmp_path) | {"second": {"near": 0.5, "wrong": 0.25, "second": 0.123}}
+    found["same"] = {"px": 8.19e-13, "joints": 276_804, "of": 276_896}
     for split in ("test", "wild"):
         rows = found[split]["rows"]
         assert [len(rows[row]["PMPJPE"]["seeds"]) for row in ("fs", "ss-rt", "ss")] == [3, 1, 1]
@@ -84,6 +90,7 @@ def test_rows_are_measured_from_results_and_each_difference_has_its_sign(tmp_pat
     change = found["wild"]["pairs"][0]["PMPJPE"]
     assert f"| {change['difference']:+.1f} mm [{change['ci95'][0]:+.1f}, {change['ci95'][1]:+.1f}] |" in text
     assert "that PSS@50\nfinds wrong, 12 % are put with the second" in text
+    assert "at most 8e-13 px from those of `fs` and leave out 92\nof 276,896 joints of its pairs" in text
     assert "old" not in text
     assert text.endswith("<!-- end: rows -->\nafter\n")
     assert study.made(text, found) == text
@@ -105,3 +112,30 @@ def test_poses_between_two_centres_are_counted(tmp_path) -> None:
     assert found["near"] == pytest.approx(0.5, abs=0.08)
     assert found["wrong"] == 1
     assert found["second"] > 0.9
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0])
+def test_labels_of_true_joints_are_those_out_of_poses(noise: float, tmp_path: Path) -> None:
+    dataset = footage().write(tmp_path)
+    view = dataset.unlabelled(with_extrinsics=True)
+    config = LabelConfig(extrinsics="known", combine="pair")
+    write_labels(make_labels(view, true_joints(dataset, noise=noise), config), tmp_path / "labels.npz")
+    found = study.measure_labels(tmp_path, tmp_path / "labels.npz")
+    assert found["of"] == 17 * 12 * 4  # four pairs of neighbours at twelve instants
+    if noise:
+        assert found["px"] > 1
+    else:
+        assert found["px"] < 1e-9
+    assert found["joints"] == found["of"]
+
+
+def test_joints_that_no_pair_could_place_are_counted(tmp_path: Path) -> None:
+    whole = footage()
+    far = whole.with_joint(3, 13, whole.R[0].T @ ([0, 0, 30_000] - whole.t[0]))
+    dataset = far.write(tmp_path)
+    view = dataset.unlabelled(with_extrinsics=True)
+    labels = make_labels(view, true_joints(dataset), LabelConfig(extrinsics="known", combine="pair"))
+    write_labels(labels, tmp_path / "labels.npz")
+    found = study.measure_labels(tmp_path, tmp_path / "labels.npz")
+    assert found["px"] < 1e-9
+    assert 0 < found["of"] - found["joints"] <= 4 * 17
