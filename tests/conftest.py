@@ -16,6 +16,7 @@ CHECKOUT = tuple(
     for name in (
         "docs",
         "examples",
+        "support/pages.py",
         "test_architecture.py",
         "test_documentation.py",
         "test_readme.py",

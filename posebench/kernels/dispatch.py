@@ -80,7 +80,7 @@ def aligned_errors(
         return compiled_form(array if in_order else array[:, joints]).reshape(len(array), -1)
 
     def roots(array: npt.NDArray[Any], root: int | None) -> npt.NDArray[Any]:
-        return np.zeros((len(array), 3), array.dtype) if root is None else np.array(array[:, root])
+        return np.zeros((len(array), 3), array.dtype) if root is None else np.array(array[:, root], order="C")
 
     closed_form.aligned_errors(
         chosen(pred),

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +26,7 @@ import numpy as np
 
 from posebench import io as pose_files
 from posebench.poses import PoseSet
+from posebench.resources import resource
 from posebench.skeletons import H36M17
 from tests.fuzz import mutations
 from tests.fuzz.mutations import Mutation, of
@@ -98,7 +100,7 @@ def _npz(folder: Path) -> list[bytes]:
     np.savez_compressed(folder / "b.npz", **_arrays())
     np.savez(folder / "c.npz", poses=np.asfortranarray(POSES[:, :5]), unit="m", action=KEYS["action"])
     np.savez(folder / "d.npz", poses=POSES[:2].astype(">f8"), extrinsics=np.eye(3, 4), frame=[1, 2])
-    return [*_read_all(folder), (ROOT / "examples/data/zoo/gt.npz").read_bytes()]
+    return [*_read_all(folder), resource("examples", "zoo", "gt.npz").read_bytes()]
 
 
 def _npy(folder: Path) -> list[bytes]:
@@ -434,7 +436,7 @@ def _cameras(suffix: str) -> Callable[[Path], list[bytes]]:
         from tests.test_cameras import WHOLE
 
         found = [text.encode() for name, text in WHOLE.items() if name.endswith(suffix)]
-        return found + ([(ROOT / "examples/data/zoo/camera.json").read_bytes()] if suffix == ".json" else [])
+        return found + ([resource("examples", "zoo", "camera.json").read_bytes()] if suffix == ".json" else [])
 
     return whole
 
@@ -659,11 +661,10 @@ def _sealed(rng: Random, files: Sequence[bytes]) -> bytes:
         return json.dumps(spoilt).encode()
 
 
-def _shipped(*patterns: str) -> Callable[[Path], list[bytes]]:
-    def whole(folder: Path) -> list[bytes]:
-        return [path.read_bytes() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
-
-    return whole
+def _shipped(package: str, pattern: str) -> Callable[[Path], list[bytes]]:
+    """Files of a package, wherever it is installed."""
+    place = Path(find_spec(package).origin).parent
+    return lambda folder: [path.read_bytes() for path in sorted(place.glob(pattern))]
 
 
 def _read_protocol(path: Path) -> object:
@@ -680,8 +681,8 @@ def _read_skeleton(path: Path) -> object:
 
 def _recipes(folder: Path) -> list[bytes]:
     """Those of the results, each called as the folder that it is read in."""
-    found = _shipped("docs/results/*/run.yaml")(folder)
-    return [re.sub(rb"(?m)^name: .*$", b"name: labels-gt", content) for content in found]
+    found = sorted(resource("results").glob("*/run.yaml"))
+    return [re.sub(rb"(?m)^name: .*$", b"name: labels-gt", path.read_bytes()) for path in found]
 
 
 def _read_recipe(path: Path) -> object:
@@ -993,10 +994,10 @@ _RECORDINGS = (
 _OWN = (
     Target("bank", "bank.npz", _bank("bank.npz"), mutations.ZIP, _read_bank, prepare=_small_bank),
     Target("bank-card", "bank.json", _bank("bank.json"), _CARD, _read_bank, prepare=_small_bank),
-    Target("protocol", "a.yaml", _shipped("posebench/protocols/*.yaml"), mutations.YAML, _read_protocol),
-    Target("skeleton", "a.yaml", _shipped("posebench/skeletons/*.yaml"), mutations.YAML, _read_skeleton),
+    Target("protocol", "a.yaml", _shipped("posebench", "protocols/*.yaml"), mutations.YAML, _read_protocol),
+    Target("skeleton", "a.yaml", _shipped("posebench", "skeletons/*.yaml"), mutations.YAML, _read_skeleton),
     Target("recipe", "labels-gt/run.yaml", _recipes, mutations.YAML, _read_recipe),
-    Target("published", "a.yaml", _shipped("posebench/published/others.yaml"), mutations.YAML, _read_published),
+    Target("published", "a.yaml", _shipped("posebench", "published/others.yaml"), mutations.YAML, _read_published),
     Target("result", "a.json", _result, mutations.JSON, _read_result),
     Target("frames", "a.frames.npz", _frames, mutations.ZIP, _read_frames),
     Target("state", "a.npz", _state, of((2, mutations.ZIP), (8, _by_digest)), _read_state),
@@ -1009,8 +1010,8 @@ _MODELS = (
     Target("boxes-json", "a.json", _boxes(".json"), mutations.JSON, _read_boxes),
     Target("weights", "a.safetensors", _safetensors, mutations.SAFETENSORS, _read_weights),
     Target("weights-pt", "a.pt", _foreign, of((6, mutations.BYTES), (4, _SPOILT_INSIDE)), _read_foreign),
-    Target("model-card", f"{_MODEL}.yaml", _shipped("model_zoo/weights/*.yaml"), mutations.YAML, _read_model_card),
-    Target("config", "a.yaml", _shipped("model_zoo/configs/*.yaml"), mutations.YAML, _read_config),
+    Target("model-card", f"{_MODEL}.yaml", _shipped("model_zoo", "weights/*.yaml"), mutations.YAML, _read_model_card),
+    Target("config", "a.yaml", _shipped("model_zoo", "configs/*.yaml"), mutations.YAML, _read_config),
 )
 
 TARGETS: dict[str, Target] = {target.name: target for target in (*_POSES, *_RECORDINGS, *_OWN, *_MODELS)}

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.event import install_listener, trigger_event
 
 from posebench.errors import PosebenchError
-from tests.fuzz import campaign, faulty
+from tests.fuzz import campaign, faulty, worker
 from tests.fuzz.odd_files import KINDS
 from tests.fuzz.targets import ROOT, TARGETS
 
@@ -108,6 +111,26 @@ def test_what_no_reader_may_do_is_noticed(name: str, noticed: Path) -> None:
     assert all(faulty.SAYS[name] in what for what in found.findings.values()), found.findings
 
 
+def _work(seconds: float) -> None:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        pass
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_time_of_a_compiler_is_not_the_file_s(hard: bool) -> None:
+    noisy = signal.signal(signal.SIGPROF, worker._too_late)
+    try:
+        with install_listener("numba:compile", worker.Uncounted()), worker.limited_time(0.3, hard):
+            for _ in range(3):
+                with trigger_event("numba:compile"), trigger_event("numba:compile"):
+                    _work(0.2)
+            with pytest.raises(worker.TooLateError):
+                _work(30)
+    finally:
+        signal.signal(signal.SIGPROF, noisy)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_number_gives_the_same_damage(name: str, tmp_path: Path) -> None:
     target = TARGETS[name]
@@ -145,6 +168,7 @@ def test_what_is_no_file_is_refused_at_once(name: str, kind: str, answers) -> No
     assert "\n" not in answers[name, kind]
 
 
+@pytest.mark.checkout
 def test_the_figures_of_the_documentation_name_every_reader() -> None:
     page = (ROOT / "docs" / "security.md").read_text("utf-8")
     rows = [line.split("|")[1].strip() for line in page.splitlines() if line.count("|") == 10]

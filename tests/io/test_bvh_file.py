@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -65,7 +63,6 @@ def test_bvh_is_only_read(tmp_path):
 
 def test_a_mutated_file_gives_a_set_or_a_sentence(path, mutate):
     content, rng, refused = path.read_bytes(), np.random.default_rng(1), 0
-    start = time.perf_counter()
     for _ in range(200):
         path.write_bytes(mutate(content, rng))
         try:
@@ -75,4 +72,3 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(path, mutate):
             assert str(path) in str(error)
             assert "\n" not in str(error)
     assert refused > 0
-    assert time.perf_counter() - start < 30

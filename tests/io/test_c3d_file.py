@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -132,7 +131,6 @@ def test_without_c3d_the_pip_command_is_said(path, monkeypatch):
 
 def test_a_mutated_file_gives_a_set_or_a_sentence(path, mutate):
     original, rng, refused = content(), np.random.default_rng(1), 0
-    start = time.perf_counter()
     for _ in range(300):
         path.write_bytes(mutate(original, rng))
         try:
@@ -142,4 +140,3 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(path, mutate):
             assert str(path) in str(error)
             assert "\n" not in str(error)
     assert refused > 0
-    assert time.perf_counter() - start < 30

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import h5py
@@ -229,10 +228,8 @@ def _endless(path, where):
 def test_a_file_that_hdf5_reads_for_ever_is_given_up(where, path, monkeypatch):
     monkeypatch.setattr(hdf5, "SECONDS", 1)
     _endless(path, where)
-    start = time.perf_counter()
     with pytest.raises(InputError, match=r"a\.h5: was not read within 1 seconds; it is damaged"):
         read(path)
-    assert time.perf_counter() - start < 60
 
 
 def test_a_tree_that_is_its_own_child_is_a_sentence(path):

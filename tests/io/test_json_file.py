@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -107,12 +106,10 @@ def test_what_is_written_is_strict_json_with_null(tmp_path):
 )
 def test_what_is_wrong_is_named(content, message, tmp_path):
     save(tmp_path / "bad.json", content)
-    start = time.perf_counter()
     with pytest.raises(InputError, match=message) as caught:
         read(tmp_path / "bad.json")
     assert "bad.json" in str(caught.value)
     assert len(str(caught.value)) < 400
-    assert time.perf_counter() - start < 10
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import time
 import warnings
 
 import numpy as np
@@ -135,7 +134,6 @@ def _mutated(name, save, mutate, tmp_path):
     content = (tmp_path / name).read_bytes()
     rng = np.random.default_rng(sum(name.encode()))
     target = tmp_path / f"mutated.{name.split('.')[-1]}"
-    start = time.perf_counter()
     refused = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -143,7 +141,6 @@ def _mutated(name, save, mutate, tmp_path):
             target.write_bytes(mutate(content, rng))
             refused += _check(target)
     assert refused > 0
-    assert time.perf_counter() - start < 60
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

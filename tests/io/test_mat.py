@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import h5py
 import numpy as np
@@ -132,7 +131,6 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(compressed, mutate, tmp_path, 
     path = tmp_path / "a.mat"
     savemat(path, VARIABLES, do_compression=compressed)
     content, rng, refused = path.read_bytes(), np.random.default_rng(5), 0
-    start = time.perf_counter()
     with forking() as run:
         monkeypatch.setattr(child, "run", run)
         for _ in range(200):
@@ -144,4 +142,3 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(compressed, mutate, tmp_path, 
                 assert str(path) in str(error)
                 assert "\n" not in str(error)
     assert refused > 0
-    assert time.perf_counter() - start < 30

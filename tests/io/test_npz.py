@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import time
 import zipfile
 
 import numpy as np
@@ -217,10 +216,8 @@ def test_text_that_is_no_text_is_named(tmp_path):
 )
 def test_headers_that_lie_fail_fast(header, method, tmp_path):
     zipped(tmp_path / "a.npz", {"poses.npy": header + POSES.tobytes()}, method)
-    start = time.perf_counter()
     with pytest.raises(InputError, match=r"a\.npz: array 'poses'"):
         read(tmp_path / "a.npz")
-    assert time.perf_counter() - start < 5
 
 
 def test_more_data_than_the_header_says_is_refused(tmp_path):

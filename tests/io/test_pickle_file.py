@@ -8,7 +8,6 @@ import os
 import pickle
 import struct
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from posebench.errors import InputError
 from posebench.io import pickle_file, read
 from posebench.io.pickle_file import load_numpy_pickle
+from tests.support.watchdog import watchdog
 
 POSES = np.random.default_rng(0).normal(size=(3, 17, 3))
 PROTOCOLS = range(6)
@@ -277,10 +277,8 @@ def test_keys_that_take_for_ever_to_hash_are_refused_at_once(tmp_path):
     doubling = b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(100))
     for content in (b"}(hdNu.", b"}hdNs.", b"(hdNd."):
         (tmp_path / "bad.pkl").write_bytes(b"](" + doubling + b"e" + content)
-        start = time.perf_counter()
-        with pytest.raises(InputError, match="sets a dict key"):
+        with watchdog(), pytest.raises(InputError, match="sets a dict key"):
             read(tmp_path / "bad.pkl")
-        assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize("name", ["poses", "valid", "action", "frame", "intrinsics", "unit", "fps", "root_depth"])
@@ -291,10 +289,8 @@ def test_lists_that_repeat_themselves_are_not_expanded(name, tmp_path):
     array = pickle.dumps(np.zeros((100, 1, 3)), 2)[2:-1]
     content = b"](" + laughs + b"e}(U\x05poses" + array + b"U%c" % len(name) + name.encode() + b"hxu."
     (tmp_path / "bad.pkl").write_bytes(content)
-    start = time.perf_counter()
-    with pytest.raises(InputError, match=name):
+    with watchdog(), pytest.raises(InputError, match=name):
         read(tmp_path / "bad.pkl")
-    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -350,10 +346,8 @@ def test_a_shape_that_takes_for_ever_to_print_is_refused_at_once(tmp_path):
     doubling = b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(100))
     content = b"](" + doubling + b"e" + RECONSTRUCT + b"(I1\nhd" + F8 + b"I00\nU\x00tb."
     (tmp_path / "bad.pkl").write_bytes(content)
-    start = time.perf_counter()
-    with pytest.raises(InputError, match=r"of shape \(a tuple, a tuple\)"):
+    with watchdog(), pytest.raises(InputError, match=r"of shape \(a tuple, a tuple\)"):
         read(tmp_path / "bad.pkl")
-    assert time.perf_counter() - start < 5
 
 
 def test_a_tensor_is_refused_with_what_to_save_instead(tmp_path):

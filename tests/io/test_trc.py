@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -119,7 +117,6 @@ def test_trc_is_only_read(path):
 
 def test_a_mutated_file_gives_a_set_or_a_sentence(path, mutate):
     content, rng, refused = text().encode(), np.random.default_rng(1), 0
-    start = time.perf_counter()
     for _ in range(300):
         path.write_bytes(mutate(content, rng))
         try:
@@ -129,4 +126,3 @@ def test_a_mutated_file_gives_a_set_or_a_sentence(path, mutate):
             assert str(path) in str(error)
             assert "\n" not in str(error)
     assert refused > 0
-    assert time.perf_counter() - start < 30

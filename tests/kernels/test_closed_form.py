@@ -12,10 +12,27 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
+from posebench.banks import ClusterBank
 from posebench.errors import UsageError
-from posebench.kernels import AMBIGUOUS_RATIO, Alignment, PoseFlag, aligned_errors, map_chunks, reference, threads
+from posebench.kernels import (
+    AMBIGUOUS_RATIO,
+    Alignment,
+    PoseFlag,
+    aligned_errors,
+    closed_form,
+    limbs,
+    map_chunks,
+    nearest,
+    reductions,
+    reference,
+    threads,
+)
 from posebench.metrics import pmpjpe
+from posebench.poses import PoseSet
+from posebench.scoring import score
+from posebench.skeletons import H36M17
 from tests.support import twins
 from tests.support.compare import ROUNDING, sizes, uniqueness
 from tests.support.poses import FEW, KINDS, MODERATE, Case, cases, make_case, masked, near_ambiguous, people, seeds
@@ -398,6 +415,48 @@ def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
     for count in ("2", "5"):
         for ours, theirs in zip(found["1"], found[count], strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+LAYOUTS = {
+    "Fortran": np.asfortranarray,
+    "axes in another order": lambda array: np.ascontiguousarray(array.T).T,
+    "every second of a larger one": lambda array: np.repeat(array, 2, axis=0)[::2],
+    "read-only": lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape),
+    "not aligned": lambda array: (
+        np.frombuffer(b"." + array.tobytes(), np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    ),
+}
+
+
+def kernels() -> dict[str, Dispatcher]:
+    """Everything that is compiled when poses are scored."""
+    modules = (closed_form, limbs, nearest, reductions)
+    return {
+        f"{module.__name__}.{name}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Dispatcher)
+    }
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_kernels_are_compiled_for_one_layout_of_memory(layout: str) -> None:
+    case = masked(make_case("human", n=30), np.random.default_rng(0), 0.1, keep=(0,))
+    bank = ClusterBank.build(make_case("human", n=30).gt, k=3, n_init=1)
+
+    def everything(pred, gt, valid):
+        errors = aligned_errors(pred, gt, valid, EVERY, joints=np.arange(17), pred_root=0, gt_root=0).errors
+        truth = PoseSet(gt, valid=valid, skeleton=H36M17, unit="mm")
+        report = score(PoseSet(pred, skeleton=H36M17, unit="mm"), truth, banks=[bank]).to_dict()
+        return errors, report["metrics"]
+
+    expected = everything(case.pred, case.gt, case.valid)
+    before = {name: len(each.signatures) for name, each in kernels().items()}
+    assert before["posebench.kernels.closed_form.aligned_errors"] > 0
+    found = everything(*(LAYOUTS[layout](array) for array in (case.pred, case.gt, case.valid)))
+    assert {name: len(each.signatures) for name, each in kernels().items()} == before
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert found[1] == expected[1]
 
 
 @MODERATE
