@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from posebench.errors import InputError, UsageError
 from posebench.io.array_file import read_bytes
 from posebench.io.atomic import atomic_write
+from posebench.io.facts import shown
 
 #: Bytes of a file of weights, and of what stands in its header about the network.
 SIZE_LIMIT = 2**30
@@ -137,7 +139,9 @@ def read_foreign(path: str | os.PathLike[str]) -> Mapping[str, Tensor]:
                 size = sum(member.file_size for member in archive.infolist())
             if size > SIZE_LIMIT:
                 raise InputError(f"{where}: unpacks to {size} bytes, at most {SIZE_LIMIT} are read")
-        content = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a damaged pickle makes torch call
+            content = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
     except InputError:
         raise
     except Exception as error:  # damage shows itself in any way
@@ -149,7 +153,12 @@ def read_foreign(path: str | os.PathLike[str]) -> Mapping[str, Tensor]:
         raise InputError(f"{where}: holds no names with tensors, which the weights of a network would be")
     for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise InputError(f"{where}: {ascii(name)[:120]} is no tensor with a name")
+            held = (
+                f"{type(tensor).__name__} under {shown(name)}"
+                if isinstance(name, str)
+                else f"a name of type {type(name).__name__}"
+            )
+            raise InputError(f"{where}: holds {held}, expected names with a tensor each")
     return {name.removeprefix(_PREFIX): tensor for name, tensor in content.items()}
 
 

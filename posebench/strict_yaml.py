@@ -65,7 +65,7 @@ def load_yaml(path: Path) -> Any:
 
 @contextmanager
 def briefly() -> Iterator[None]:
-    """Shorten the message of an error that repeats a file at length.
+    """Shorten the message of an error that repeats a file at length, and escape what cannot be printed on one line.
 
     Examples
     --------
@@ -77,10 +77,14 @@ def briefly() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        text = str(error)
-        if len(text) <= MESSAGE_LIMIT:
+        text = said = str(error)
+        if len(text) > MESSAGE_LIMIT:
+            text = f"{text[: MESSAGE_LIMIT - 200]}...{text[-180:]}"
+        if not text.isprintable():
+            text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+        if text == said:
             raise
-        raise InputError(f"{text[: MESSAGE_LIMIT - 200]}...{text[-180:]}") from None
+        raise InputError(text) from None
 
 
 def strict_loader() -> Any:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).resolve().parent
 #: A file that extends one that extends one is as deep as it goes.
 _DEEPEST = 4
+#: Characters of the longest name of one; file systems take 255 bytes.
+_LONGEST = 60
 
 KINDS = ("2d", "self", "full", "unfrozen")
 JOINTS = ("any", "truth", "found")
@@ -217,10 +219,13 @@ def _merged(path: Path, depth: int) -> dict[str, Any]:
         return content
     if depth >= _DEEPEST:
         raise InputError(f"{path}: extends a configuration that extends others, more than {_DEEPEST} deep")
-    if not isinstance(base, str) or not base or set(base) & set("/\\:"):
+    if not isinstance(base, str) or not 0 < len(base) <= _LONGEST or not base.isprintable() or set(base) & set("/\\:"):
         raise InputError(f"{path}: extends {ascii(base)[:80]}, expected the name of a configuration")
     beside = path.with_name(f"{base}.yaml")
-    merged = _merged(beside if beside.is_file() else _FOLDER / f"{base}.yaml", depth + 1)
+    found = beside if beside.is_file() else _FOLDER / beside.name
+    if not found.is_file():
+        raise InputError(f"{path}: extends {base!r}, which lies neither beside it nor among those that ship")
+    merged = _merged(found, depth + 1)
     for key, value in content.items():
         old = merged.get(key)
         merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value

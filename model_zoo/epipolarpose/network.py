@@ -63,7 +63,7 @@ class PoseNetConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no network can be made of."""
-        if self.backbone not in BACKBONES:
+        if not isinstance(self.backbone, str) or self.backbone not in BACKBONES:
             raise UsageError(f"there is no backbone {ascii(self.backbone)[:80]}; known are {', '.join(BACKBONES)}")
         for name, most in _MOST.items():
             value = getattr(self, name)

@@ -50,6 +50,7 @@ _ZIP_ERRORS = (
     RuntimeError,
     ValueError,
     OverflowError,
+    MemoryError,  # a stream of LZMA names the size of its own dictionary
 )
 
 Download = Callable[[str, Path], None]

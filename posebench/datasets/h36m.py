@@ -37,7 +37,7 @@ from posebench.errors import InputError, MissingExtraError, UsageError
 from posebench.io import hdf5
 from posebench.io import read as read_file
 from posebench.io.array_file import read_bytes
-from posebench.io.facts import brief, listing
+from posebench.io.facts import brief, listing, shown
 from posebench.io.layouts.image_names import ACTIONS, action_and_sequence
 from posebench.joining import concatenate
 from posebench.poses import PoseSet
@@ -807,7 +807,7 @@ def _parameters(table: Mapping[str, Any], source: str) -> dict[str, Camera]:
 
     def entry(holder: Any, name: str, where: str) -> Any:
         if not isinstance(holder, dict) or name not in holder:
-            raise InputError(f"{source}: {where} has no {name!r}")
+            raise InputError(f"{source}: {where} has no {shown(name)}")
         return holder[name]
 
     for subject, views in table["extrinsics"].items() if isinstance(table["extrinsics"], dict) else ():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import struct
 import tokenize
 import warnings
 from dataclasses import dataclass
@@ -78,39 +79,51 @@ def parse_npy_header(stream: IO[bytes], size: int, where: str, *, pickled: bool 
     >>> header.shape, header.start
     ((2, 17, 3), 128)
     """
-    head = io.BytesIO(stream.read(HEADER_LIMIT))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # headers by Python 2, odd escapes: of no interest to the reader
-            version = npy_format.read_magic(head)
-            if version == (1, 0):
-                shape, fortran, dtype = npy_format.read_array_header_1_0(head)
-            elif version == (2, 0):
-                shape, fortran, dtype = npy_format.read_array_header_2_0(head)
-            else:
-                raise InputError(f"{where}: is in npy version {version}, expected 1.0 or 2.0; save it with numpy.save")
+            head, start = _header_text(stream.read(HEADER_LIMIT), where)
+            shape, fortran, dtype = npy_format.read_array_header_2_0(head)
     except InputError:
         raise
     except (
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError),
-        *(SyntaxError, tokenize.TokenError, RecursionError, MemoryError),
+        *(SyntaxError, tokenize.TokenError, RecursionError, MemoryError, struct.error),
     ) as error:
         raise InputError(f"{where}: has a damaged npy header: {brief(error)}") from None
     if pickled and dtype == np.dtype(object) and len(shape) < 2:
-        return NpyHeader((max(0, size - head.tell()),), "C", np.dtype(np.uint8), head.tell(), shape)
+        return NpyHeader((max(0, size - start),), "C", np.dtype(np.uint8), start, shape)
     if dtype.hasobject:
         raise InputError(f"{where}: holds Python objects, which are not unpickled; save plain numbers or text")
     if dtype.names or dtype.subdtype or dtype.itemsize == 0:
         raise InputError(f"{where}: is of type {shown(str(dtype))}, expected plain numbers or text")
     if len(shape) > 32 or any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
         raise InputError(f"{where}: has a damaged npy header: shape {shown(shape)}")
-    header = NpyHeader(shape, "F" if fortran else "C", dtype, head.tell())
+    header = NpyHeader(shape, "F" if fortran else "C", dtype, start)
     if header.start + header.nbytes != size:
         raise InputError(
             f"{where}: promises {shown(shape)} of {dtype}, which is {header.nbytes} bytes, "
             f"but {size - header.start} bytes follow its header; the file is damaged"
         )
     return header
+
+
+def _header_text(data: bytes, where: str) -> tuple[IO[bytes], int]:
+    """The header as version 2.0 has it, behind the magic string, and where the data begins.
+
+    NumPy looks at headers that are no Python 3 with a tokenizer that takes a time quadratic in a run of blanks, 26 s
+    for 10,000 of them, so that a run is handed on as one.
+    """
+    version = npy_format.read_magic(io.BytesIO(data))
+    if version not in ((1, 0), (2, 0)):
+        raise InputError(f"{where}: is in npy version {version}, expected 1.0 or 2.0; save it with numpy.save")
+    size = struct.calcsize(length := "<H" if version == (1, 0) else "<I")
+    begin = npy_format.MAGIC_LEN + size
+    (count,) = struct.unpack(length, data[npy_format.MAGIC_LEN : begin])
+    if len(data) < begin + count:
+        raise ValueError(f"its header of {count} bytes is cut short")
+    text = b" ".join(data[begin : begin + count].split())
+    return io.BytesIO(struct.pack("<I", len(text)) + text), begin + count
 
 
 def unpickled(data: npt.NDArray[np.uint8], header: NpyHeader, where: str) -> npt.NDArray[Any]:

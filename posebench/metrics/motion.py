@@ -269,13 +269,13 @@ class MotionState:
         runs = np.array([(run.cell, run.first, run.last) for run in self.runs], np.int64).reshape(-1, 3)
         return {"runs": runs, "ends": ends, **{kind.name.lower(): sums for kind, sums in self._sums.items()}}
 
-    def fill(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Hold what another state's `arrays` hold.
+    def fill(self, arrays: Mapping[str, npt.NDArray[Any]], cells: int) -> None:
+        """Hold what another state's `arrays` hold, which has seen so many cells.
 
         Raises
         ------
         ValueError
-            If they are not of a state of so many joints.
+            If they are not of a state of so many joints and cells.
         """
         runs, ends = arrays["runs"], arrays["ends"]
         sums = {kind: arrays[kind.name.lower()] for kind in self._sums}
@@ -283,6 +283,8 @@ class MotionState:
             raise ValueError(f"runs of motion have the shapes {runs.shape} and {ends.shape}")
         if any(each.shape != (len(each), 4) for each in sums.values()) or (runs[:, 1] > runs[:, 2]).any():
             raise ValueError("sums or runs of motion are not what they should be")
+        if any(len(each) > cells for each in sums.values()) or (runs[:, 0] < 0).any() or (runs[:, 0] >= cells).any():
+            raise ValueError(f"sums or runs of motion are of more than {cells} cells")
         self._sums = {kind: each.copy() for kind, each in sums.items()}
         self.runs = []
         for (cell, first, last), (head, tail) in zip(runs.tolist(), ends, strict=True):

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from posebench.errors import InputError
 from posebench.io.array_file import read_arrays, write_arrays
 from posebench.io.atomic import atomic_write
+from posebench.io.facts import brief, shown
 from posebench.metrics.fields import Setup
 from posebench.metrics.registry import Metric
 from posebench.poses import TEXT_KEYS, PoseSet
@@ -122,8 +123,9 @@ def unpack(state: State, empty: Scorer, setups: dict[tuple[str, ...], Setup] | N
     """
     try:
         return _unpacked(state, empty, {} if setups is None else setups)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise InputError(f"is no state of a scorer of protocol {empty.protocol.name} ({error!r})") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {brief(error)}"
+        raise InputError(f"is no state of a scorer of protocol {empty.protocol.name} ({reason})") from None
 
 
 def _unpacked(state: State, empty: Scorer, setups: dict[tuple[str, ...], Setup]) -> Scorer:
@@ -150,9 +152,11 @@ def _unpacked(state: State, empty: Scorer, setups: dict[tuple[str, ...], Setup])
     tally.counts = Counter({_text(name): int(count) for name, count in record["counts"].items()})
     if tally.motion is not None:
         names = [name for name in arrays if name.startswith("motion.")]
-        tally.motion.fill({name.removeprefix("motion."): arrays.pop(name) for name in names})
+        tally.motion.fill({name.removeprefix("motion."): arrays.pop(name) for name in names}, len(cells))
     if tally.spread is not None:
         moments = arrays.pop("spread")
+        if len(moments) > len(cells):
+            raise ValueError(f"spread has {len(moments)} cells of {len(cells)}")
         tally.spread.moments = _shaped(moments, (len(moments), *tally.spread.moments.shape[1:]))
     if tally.clusters is not None:
         tally.clusters.lying = int(record["lying"])
@@ -200,7 +204,7 @@ def _shaped(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{shown(value)} is no text")
     return value
 
 
@@ -245,12 +249,18 @@ def read_state(path: Path) -> State:
             raise ValueError(f"it is not of the schema {SCHEMA}")
         taken, found = {"floats": 0, "ints": 0}, {}
         for name, (kind, shape) in record.pop("arrays").items():
+            if (
+                not isinstance(shape, list)
+                or len(shape) > 8
+                or not all(type(n) is int and 0 <= n < 2**32 for n in shape)
+            ):
+                raise ValueError(f"{shown(name)} has the shape {shown(shape)}")
             size = math.prod(shape)
             found[name] = arrays[kind][taken[kind] : taken[kind] + size].reshape(shape)
             taken[kind] += size
         return State(record, found)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}: is no whole state of a shard: {error}") from None
+        raise InputError(f"{path}: is no whole state of a shard: {brief(error)}") from None
 
 
 def _digest(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import tracemalloc
 import warnings
 import zipfile
@@ -21,7 +22,11 @@ from posebench.datasets.mpi_inf_3dhp import read_3dhp_calibration
 from posebench.datasets.open4v.writer import read_sums
 from posebench.errors import InputError
 from posebench.io.array_file import read_arrays, read_bytes, write_arrays
+from posebench.io.npy import _header_text, parse_npy_header
+from posebench.metrics import resolve
 from posebench.report import Report
+from posebench.scoring import state as states
+from posebench.scoring.state import State, blank, pack, read_state, write_state
 from posebench.skeletons import get_skeleton
 from posebench.strict_yaml import load_yaml
 from posebench.units import _is_person
@@ -115,7 +120,130 @@ def test_a_file_of_exactly_the_limit_is_read_and_one_byte_more_is_not(tmp_path) 
     refused(read_bytes, path, 4, match="has more than 4 bytes")
 
 
+# Headers of arrays
+
+
+def npy(header: str, data: bytes = b"", version: int = 1) -> bytes:
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode() + data
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_ten_thousand_blanks_reach_numpy_as_one(version: int) -> None:
+    """Its filter for headers by Python 2 took 26 s for them."""
+    blanks = " " * 9000 + "\t\n" * 100
+    data = npy("{'descr': '<f8'," + blanks + "'fortran_order': 1False, 'shape': (3,)}" + blanks, version=version)
+    head, start = _header_text(data, "a.npy")
+    assert start == len(data)
+    assert head.read()[4:] == b"{'descr': '<f8', 'fortran_order': 1False, 'shape': (3,)}"
+    refused(parse_npy_header, io.BytesIO(data), len(data), "a.npy", match="a.npy: has a damaged npy header")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_header_by_python_2_is_read(version: int) -> None:
+    data = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2L, 3L), }" + " " * 50 + "\n", bytes(48), version)
+    header = parse_npy_header(io.BytesIO(data), len(data), "a.npy")
+    assert (header.shape, header.order, header.dtype, header.start) == ((2, 3), "C", np.float64, len(data) - 48)
+
+
+@pytest.mark.parametrize("count", [8, 9, 11, 40])
+def test_a_header_cut_short_is_refused(count: int) -> None:
+    data = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0,)}")[:count]
+    refused(parse_npy_header, io.BytesIO(data), count, "a.npy", match="a.npy: has a damaged npy header")
+
+
+# States of shards
+
+
+@pytest.fixture
+def scorer() -> pb.Scorer:
+    scorer = pb.Scorer("standard", metrics=["MPJPE", "MPJVE"])
+    scorer.update(
+        pb.PoseSet(POSES[:4] + 1, unit="mm"),
+        pb.PoseSet(POSES[:4], unit="mm", sequence=["a"] * 4, frame=np.arange(4), fps=50),
+    )
+    return scorer
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [[2**40, 2**40], [10**400], [-1, -1], [1.5], [True], "4", ["x" * 10**4] * 3, [[9] * 100] * 8, [2] * 1000],
+)
+def test_a_shape_that_no_array_of_a_state_has_is_refused(scorer, shape, tmp_path, monkeypatch) -> None:
+    whole = json.dumps
+
+    def damaged(record, **options) -> str:
+        return whole({**record, "arrays": {**record["arrays"], "sums": ["floats", shape]}}, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("posebench.scoring.state.json.dumps", damaged)
+        write_state(tmp_path / "a.npz", pack(scorer))
+    refused(read_state, tmp_path / "a.npz", match="is no whole state of a shard: ")
+
+
+@pytest.mark.parametrize(
+    "amiss",
+    [
+        {"offered": float("inf")},
+        {"fps": 10**400},
+        {"counts": {"scored": float("inf")}},
+        {"keys": [{"a": ["b"] * 10_000}]},
+        {"matched": ["\n", 1]},
+    ],
+)
+def test_a_record_of_no_scorer_is_refused(scorer, amiss) -> None:
+    state = pack(scorer)
+    refused(
+        states.unpack, State({**state.record, **amiss}, state.arrays), blank(scorer), match="is no state of a scorer"
+    )
+
+
+@pytest.mark.parametrize("name", ["motion.velocity", "motion.runs"])
+def test_motion_of_more_cells_than_there_are_is_refused(scorer, name: str) -> None:
+    state = pack(scorer)
+    more = state.arrays[name].copy()
+    more = np.concatenate([more, more]) if name == "motion.velocity" else more + [[9, 0, 0]]
+    refused(
+        states.unpack,
+        State(state.record, {**state.arrays, name: more}),
+        blank(scorer),
+        match="are of more than 1 cells",
+    )
+
+
 # Texts
+
+
+def test_a_camera_of_a_thousand_letters_is_not_repeated(tmp_path) -> None:
+    path = tmp_path / "camera-parameters.json"
+    path.write_text(json.dumps({"intrinsics": {}, "extrinsics": {"S1": {"5\n" * 1000: {}}}}))
+    refused(read_h36m_cameras, path, match="intrinsics has no ")
+
+
+def test_a_metric_of_a_thousand_letters_is_not_repeated() -> None:
+    with pytest.raises(pb.UsageError, match=r"there is no metric 'x+\.\.\.x+'; known are") as caught:
+        resolve("x" * 1000)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_joint_with_a_line_break_stays_on_the_line(tmp_path) -> None:
+    text = (Path(pb.__file__).parent / "protocols" / "standard.yaml").read_text("utf-8")
+    joints = 'metric_joints: {MPJPE: ["a\\nb"]}'
+    (tmp_path / "a.yaml").write_text(text.replace("definition:\n", f"definition:\n  {joints}\n"))
+    refused(pb.get_protocol, tmp_path / "a.yaml", match="MPJPE has a.nb, which is not among the joints")
+
+
+def test_a_stream_that_asks_for_gigabytes_is_damaged(tmp_path, monkeypatch) -> None:
+    """The properties of an LZMA stream name the size of its dictionary, which is allocated before the first byte."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a", bytes(range(256)) * 100)
+
+    def decompressor(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("lzma.LZMADecompressor", decompressor)
+    refused(unpack, path, tmp_path / "out", lambda name: True, match="is not a whole zip archive: MemoryError")
 
 
 def test_a_text_of_characters_that_do_not_exist_is_refused(tmp_path) -> None:

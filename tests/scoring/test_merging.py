@@ -204,6 +204,16 @@ def test_scorers_that_treat_missing_predictions_differently_do_not_merge() -> No
         filled(pred, gt).merge(filled(pred, gt, allow_missing=True))
 
 
+def test_what_is_no_scorer_does_not_merge() -> None:
+    with pytest.raises(pb.UsageError, match="int does not merge with a Scorer; give another Scorer"):
+        pb.Scorer().merge(3)
+
+
+def test_what_spells_no_metric_is_refused() -> None:
+    with pytest.raises(pb.UsageError, match="metric is 3, expected its spelling, such as 'PCK@100'"):
+        pb.Scorer(metrics=[3])
+
+
 def test_scorers_of_different_metrics_do_not_merge() -> None:
     pred, gt = pair(2)
     with pytest.raises(pb.UsageError, match="different metrics"):

@@ -58,7 +58,9 @@ def test_a_file_extends_another_one_field_by_field(tmp_path) -> None:
         ("[1]", "holds no fields"),
         ("extends: ../x", "extends '../x', expected the name of a configuration"),
         ("extends: [a]", "expected the name of a configuration"),
-        ("extends: nothing", r"nothing\.yaml: cannot be read"),
+        (f"extends: {'x' * 300}", "expected the name of a configuration"),
+        ("extends: 'a\n\n  b'", "expected the name of a configuration"),
+        ("extends: nowhere", "extends 'nowhere', which lies neither beside it nor among those that ship"),
         ("extends: mine", "more than 4 deep"),
         ("extends: open4v-tiny-ss\nepoch: 3", "there is no field 'epoch'; known are name, description, kind"),
         ("extends: open4v-tiny-ss\nepochs: 3\nepochs: 4", "'epochs' stands twice"),
@@ -68,6 +70,7 @@ def test_a_file_extends_another_one_field_by_field(tmp_path) -> None:
         ("extends: open4v-tiny-ss\nkind: 3d", "kind is '3d', expected one of 2d, self, full"),
         ("extends: open4v-tiny-ss\nsubjects: p1", "subjects is 'p1', expected a list"),
         ("extends: open4v-tiny-ss\ndrops: [3, 2]", "drops are .3, 2., expected epochs in rising order"),
+        ("extends: open4v-tiny-ss\nnetwork: {backbone: {a: b}}", "there is no backbone {'a': 'b'}; known are"),
         ("extends: open4v-tiny-ss\nnetwork: 3", "network is 3, expected fields"),
         ("extends: open4v-tiny-ss\nnetwork: {side: 33}", "network: side must be a multiple of 32"),
         (

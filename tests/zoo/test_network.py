@@ -419,8 +419,9 @@ def test_foreign_weights_that_would_run_code_are_refused(tmp_path) -> None:
     [
         ([1, 2], "holds no names with tensors"),
         ({}, "holds no names with tensors"),
-        ({"weight": 3}, "'weight' is no tensor with a name"),
-        ({1: torch.zeros(1)}, "1 is no tensor with a name"),
+        ({"weight": 3}, "holds int under 'weight', expected names with a tensor each"),
+        ({1: torch.zeros(1)}, "holds a name of type int, expected names with a tensor each"),
+        ({torch.zeros(2, 3): 1}, "holds a name of type Tensor, expected names with a tensor each"),
     ],
 )
 def test_foreign_files_of_other_things_are_refused(content: object, message: str, tmp_path) -> None:
