@@ -138,14 +138,16 @@ def score(
         )
     chosen = get_protocol("standard" if protocol == "all" else protocol)
     metrics = None if metric is None else [resolve(name) for name in metric]
-    asked = {m.key for m in (map(resolve, chosen.metrics) if metrics is None else metrics)}
+    wanted = [resolve(name) for name in chosen.metrics] if metrics is None else metrics
+    asked = {m.key for m in wanted}
     also = [gated for gated, _, _ in gates if gated.key not in asked]
 
     from posebench.cli.progress import announce_compilation, progress_bar
     from posebench.io import read
     from posebench.scoring import score as score_sets
-    from posebench.scoring.scorer import available_groups
+    from posebench.scoring.scorer import available_groups, cluster_groups
 
+    clusters = cluster_groups((*wanted, *also))
     stated: dict[str, dict[str, Any]] = {
         "pred": {"skeleton": pred_skeleton, "unit": pred_unit, "reference": pred_reference, "origin": pred_origin},
         "gt": {"skeleton": gt_skeleton, "unit": gt_unit, "reference": gt_reference, "origin": gt_origin},
@@ -161,13 +163,13 @@ def score(
     }
     if shards:
         spread: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "state": state}
-        report = score_shards_shown(pred, gt, groups, chosen, stated, **spread, **how_to_score)
+        report = score_shards_shown(pred, gt, groups, clusters, chosen, stated, **spread, **how_to_score)
     else:
         p, g = read(pred, **stated["pred"]), read(gt, **stated["gt"])
         if protocol == "all":
             _score_all(p, g, outputs, allow_missing, allow_extra)
             return
-        refuse_groups(groups, available_groups(chosen, tuple(g.keys)), gt)
+        refuse_groups(groups, (*available_groups(chosen, tuple(g.keys)), *clusters), gt)
         announce_compilation()
         html = any(kind_of(path) == "html" for path in outputs)
         with progress_bar("scoring", len(g)) as progress:

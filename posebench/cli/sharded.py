@@ -24,10 +24,16 @@ def refuse_with_shards(pred: Path, gt: Path, outputs: Sequence[Path], *, protoco
             "--frames takes files: the values per frame of shards would be as large as the set; score the shards that "
             "are of interest one by one"
         )
+    from posebench.scoring.shard_files import find_shards, would_be_shard
+
+    shards = find_shards(pred, gt).shards if outputs else ()
+    inputs = {os.path.realpath(file) for shard in shards for file in (shard.pred, shard.gt)}
     for path in outputs:
-        for folder in (pred, gt):
-            if folder.is_dir() and Path(os.path.realpath(path)).is_relative_to(folder.resolve()):
-                raise UsageError(f"{path}: lies in {folder}, where it would be taken for a shard; write it elsewhere")
+        if os.path.realpath(path) in inputs:
+            raise UsageError(f"{path}: cannot be written: it is one of the shards")
+        for side in (pred, gt):
+            if would_be_shard(path, side):
+                raise UsageError(f"{path}: lies in {side}, where it would be taken for a shard; write it elsewhere")
 
 
 def refuse_without_shards(jobs: int | None, scheduler: str | None, state: Path | None) -> None:
@@ -59,6 +65,7 @@ def score_shards_shown(
     pred: Path,
     gt: Path,
     groups: Sequence[str],
+    clusters: Sequence[str],
     chosen: Protocol,
     stated: Mapping[str, Mapping[str, Any]],
     *,
@@ -77,7 +84,8 @@ def score_shards_shown(
     workers = processes_of(jobs, scheduler)
     # Before hours are spent: groups are those of the first shard's keys, and all must have the same.
     first = find_shards(pred, gt).shards[0].gt
-    refuse_groups(groups, available_groups(chosen, tuple(read(first, **stated["gt"]).keys)), first)
+    keys = tuple(read(first, **stated["gt"]).keys)
+    refuse_groups(groups, (*available_groups(chosen, keys), *clusters), first)
     announce_compilation()
     try:
         with step_bar("scoring") as bar:
@@ -108,7 +116,7 @@ def score_shards_shown(
 def refuse_groups(groups: Sequence[str], available: Sequence[str], gt: Path) -> None:
     """Raise if a report cannot be grouped as asked."""
     for group in groups:
-        if group not in available and not group.startswith("cluster"):
+        if group not in available:
             raise UsageError(f"cannot group by {group!r}: {gt} has {', '.join(available)}")
 
 

@@ -6,6 +6,7 @@ A *family* (`PCK`) lives in the file of its kind and registers here with the fac
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
@@ -163,14 +164,16 @@ def resolve(metric: str | MetricSpec | Metric) -> Metric:
     """
     if isinstance(metric, Metric):
         return metric
+    if not isinstance(metric, str | MetricSpec):
+        raise UsageError(f"metric is {reprlib.repr(metric)}, expected its spelling, such as 'PCK@100'")
     _load()
     spec = MetricSpec.parse(metric) if isinstance(metric, str) else metric
     bare = _bare(spec.name)
     if bare in _AMBIGUOUS:
-        raise UsageError(f"metric {spec.name!r} {_AMBIGUOUS[bare]}")
+        raise UsageError(f"metric {reprlib.repr(spec.name)} {_AMBIGUOUS[bare]}")
     name = _SPELLINGS.get(bare)
     if name is None:
-        raise UsageError(f"there is no metric {spec.name!r}; known are {', '.join(_FAMILIES)}")
+        raise UsageError(f"there is no metric {reprlib.repr(spec.name)}; known are {', '.join(_FAMILIES)}")
     family, builder = _FAMILIES[name]
     return builder(spec, family)
 

@@ -246,6 +246,8 @@ class Scorer:
         UsageError
             If protocol, metrics or frame rate differ.
         """
+        if not isinstance(other, Scorer):
+            raise UsageError(f"{type(other).__name__} does not merge with a Scorer; give another Scorer")
         if [metric.key for metric in other.metrics] != [metric.key for metric in self.metrics]:
             raise UsageError(
                 f"scorers of different metrics do not merge: {', '.join(map(str, self.metrics))} and "
@@ -550,6 +552,13 @@ class Scorer:
 _CLUSTER = "cluster"
 
 
+def cluster_groups(metrics: Iterable[Metric]) -> tuple[str, ...]:
+    """The groups by cluster that a report with these metrics has, if they can be scored."""
+    return tuple(
+        m.key.replace("PSS", _CLUSTER, 1) for m in metrics if m.cluster is not None and m.cluster.kind == "hit"
+    )
+
+
 def _cluster_groups(tally: Tally) -> tuple[str, ...]:
     return () if tally.clusters is None else tuple(key.replace("PSS", _CLUSTER, 1) for key in tally.clusters.confusion)
 
@@ -796,4 +805,4 @@ def _remarks(coverage: Coverage) -> list[str]:
     return remarks
 
 
-__all__ = ["Prepared", "Progress", "Scorer", "available_groups", "inputs", "load", "run", "score"]
+__all__ = ["Prepared", "Progress", "Scorer", "available_groups", "cluster_groups", "inputs", "load", "run", "score"]

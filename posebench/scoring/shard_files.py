@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import hashlib
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from posebench.errors import InputError, UsageError
 
+#: The options that name them.
+SIDES = ("pred", "gt")
 #: Names that a message lists before it says how many more there are.
 _SHOWN = 3
 
@@ -62,10 +65,12 @@ def find_shards(pred: str | Path, gt: str | Path) -> Shards:
     given = os.fspath(pred), os.fspath(gt)
     for at, path in enumerate(given):
         if not is_shards(path):
+            if not os.path.exists(path):
+                raise InputError(f"{path}: is not there; expected a folder or a pattern of shards for --{SIDES[at]}")
             other = given[1 - at]
             kind = "folder" if os.path.isdir(other) else "pattern of shards"
             raise UsageError(
-                f"{other}: is a {kind}, expected a file, as --{('pred', 'gt')[at]} {path} is no folder; or give both "
+                f"{other}: is a {kind}, expected a file, as --{SIDES[at]} {path} is no folder; or give both "
                 "sides as folders or globs of shards, each with its ground truth under its own name"
             )
     sides, remarks = [], []
@@ -80,6 +85,24 @@ def find_shards(pred: str | Path, gt: str | Path) -> Shards:
             raise InputError(f"{given[at]}: {given[1 - at]} has no shard of the same name for {_listed(alone)}; {what}")
     shards = tuple(Shard(name, sides[0][name], sides[1][name]) for name in sorted(sides[0]))
     return Shards(*given, shards, tuple(remarks))
+
+
+def would_be_shard(path: str | Path, given: str | Path) -> bool:
+    """Whether a file at `path` would be taken for a shard of a side, were it there.
+
+    Examples
+    --------
+    >>> would_be_shard("pred/new.npz", "pred/*.npz"), would_be_shard("result.npz", "pred/*.npz")
+    (True, False)
+    """
+    real = os.path.realpath(path)
+    if os.path.isdir(given):
+        return Path(real).is_relative_to(Path(given).resolve())
+    root = _root(os.fspath(given))
+    pattern = os.path.join(glob.escape(os.path.realpath(root)), os.path.relpath(given, root))
+    if "**" in pattern:
+        return fnmatch.fnmatch(real, pattern.replace("**" + os.sep, "*"))  # any `*` goes across folders then
+    return Path(real).match(pattern)
 
 
 def sums_of(names_and_hashes: Iterable[tuple[Path, str]], given: str) -> str:
@@ -153,4 +176,4 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-__all__ = ["Shard", "Shards", "find_shards", "is_shards", "sums_of"]
+__all__ = ["SIDES", "Shard", "Shards", "find_shards", "is_shards", "sums_of", "would_be_shard"]

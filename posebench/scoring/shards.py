@@ -11,6 +11,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -33,7 +34,7 @@ from posebench.scoring.one_shard import Count, Outcome, Stopped, poses_in, score
 from posebench.scoring.reduction import Reduction
 from posebench.scoring.scorer import Scorer
 from posebench.scoring.shard_dask import score_by_dask
-from posebench.scoring.shard_files import Shard, Shards, find_shards, sums_of
+from posebench.scoring.shard_files import Shard, Shards, find_shards, sums_of, would_be_shard
 from posebench.scoring.state import VERSION, State, read_state, write_state
 from posebench.skeletons import Skeleton, get_skeleton, register_skeleton, registered_skeletons
 from posebench.workers import ONE_THREAD, environment, leave_with_parent, uninterrupted
@@ -49,6 +50,9 @@ Say = Callable[[str], None]
 
 #: Seconds between two looks at how far the processes are.
 _LOOK = 0.2
+#: Hexadecimal digits in the name of a state; and what lies in a folder of states: these, a lock, what was half written.
+_DIGITS = 32
+_OWN = re.compile(rf"[0-9a-f]{{{_DIGITS}}}\.npz|\..*")
 #: What the processes share: a number of poses, and whether to stop.
 _SHARED: dict[str, Any] = {}
 
@@ -172,7 +176,7 @@ class Job:
     def place(self, shard: Shard) -> Path:
         """The file of a shard's state: one for each shard, protocol, metrics and options."""
         named = json.dumps({**self.binding, "shard": shard.name}, sort_keys=True)
-        return self.folder / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.npz"
+        return self.folder / f"{hashlib.sha256(named.encode()).hexdigest()[:_DIGITS]}.npz"
 
     def bound(self, shard: Shard, pred: str, gt: str) -> dict[str, Any]:
         """What the state of a shard must say that it is bound to."""
@@ -403,10 +407,13 @@ def _folder(state: str | Path | None, found: Shards) -> Iterator[Path]:
         return
     place = Path(state)
     for side in (found.pred, found.gt):
-        if os.path.isdir(side) and place.resolve().is_relative_to(Path(side).resolve()):
+        if would_be_shard(place / f"{'0' * _DIGITS}.npz", side):
             raise UsageError(f"{place}: lies in {side}, where its files would be taken for shards; name another folder")
     try:
         place.mkdir(parents=True, exist_ok=True)
+        other = next((name for name in sorted(os.listdir(place)) if not _OWN.fullmatch(name)), None)
+        if other is not None:
+            raise UsageError(f"{place}: holds {other}, which is no state; name a folder of its own for states")
         handle = (place / ".lock").open("ab")
     except FileExistsError:
         raise InputError(f"{place}: is a file; name a folder for states") from None

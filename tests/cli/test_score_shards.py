@@ -20,6 +20,7 @@ from tests.scoring.plain import pair, poseset
 
 FILES = ("--pred", "pred.npz", "--gt", "gt.npz")
 SHARDS = ("--pred", "pred", "--gt", "gt")
+GLOBS = ("--pred", "pred/*", "--gt", "gt/*.npz", "--jobs", "1")
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ def shards(folder) -> Path:
         Path(side).mkdir()
         for number, start in enumerate(range(0, len(whole), 5)):
             pb.write(whole[slice(start, start + 5)], f"{side}/{number}.npz")
+    Path("link.json").symlink_to("gt/1.npz")
     return folder
 
 
@@ -75,6 +77,17 @@ def test_a_folder_of_states_is_told_of(posebench, shards) -> None:
         ((*FILES, "--scheduler", "local"), "--scheduler is for shards"),
         ((*SHARDS, "--scheduler", "tcp://h:1", "--jobs", "2"), "--jobs is for processes on this machine; a scheduler"),
         (("--pred", "pred", "--gt", "gt.npz"), "pred: is a folder, expected a file"),
+        (
+            ("--pred", "nothere", "--gt", "gt"),
+            "nothere: is not there; expected a folder or a pattern of shards for --pred",
+        ),
+        ((*GLOBS, "-o", "pred/0.npz.json"), "lies in pred/*"),
+        ((*GLOBS, "-o", "link.json"), "link.json: cannot be written: it is one of the shards"),
+        ((*GLOBS, "--state", "pred"), "pred: lies in pred/*, where its files would be taken for shards"),
+        ((*SHARDS, "--state", "."), "holds gt, which is no state; name a folder of its own"),
+        ((*SHARDS, "--state", ""), "holds gt, which is no state; name a folder of its own"),
+        ((*SHARDS, "--by", "clusterfoo", "--jobs", "1"), "cannot group by 'clusterfoo': gt/0.npz has subject"),
+        ((*FILES, "-m", "MPJPE", "--by", "cluster@50"), "cannot group by 'cluster@50'"),
         (("--pred", "pred/*.csv", "--gt", "gt"), "pred/*.csv: holds no file that posebench reads"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -84,6 +97,18 @@ def test_what_shards_cannot_have_is_refused_in_a_sentence(posebench, shards, arg
 
 
 @pytest.mark.filterwarnings("default")
+def test_shards_are_grouped_by_cluster(posebench, shards) -> None:
+    out = posebench("score", *SHARDS, "--jobs", 1, "-m", "PSS@50", "--by", "cluster@50").out
+    assert "by cluster@50" in out
+
+
+def test_a_result_beside_the_shards_of_a_pattern_is_written(posebench, shards) -> None:
+    Path("pred/notes").mkdir()
+    arguments = ("--pred", "pred/*.npz", "--gt", "gt/*.npz", "--jobs", 1, "-m", "MPJPE")
+    posebench("score", *arguments, "-o", "pred/result.json", "--state", "pred/notes")
+    assert Path("pred/result.json").is_file()
+
+
 def test_workers_of_dask_print_the_same(posebench, shards) -> None:
     pytest.importorskip("distributed")
     here = posebench("score", *SHARDS, "--by", "action", "--jobs", 1)

@@ -184,6 +184,16 @@ def test_workers_that_go_and_do_not_come_back_end_the_run(monkeypatch) -> None:
             list(results)
 
 
+def test_workers_of_the_occasion_keep_their_memory(monkeypatch) -> None:
+    for theirs in (None, "65537"):
+        if theirs is not None:
+            monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", theirs)
+        with scheduling.open_scheduler("local", 1) as farm:
+            names = ("MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+            found = [set(farm.client.run(os.environ.get, name).values()) for name in names]
+        assert found == [{theirs}, {"1"}, {"1"}]
+
+
 def test_workers_with_another_version_are_refused(client, monkeypatch) -> None:
     real = scheduling._version
     monkeypatch.setattr(scheduling, "_version", lambda package: "9.9" if "posebench" in package else real(package))
