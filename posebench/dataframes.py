@@ -82,8 +82,20 @@ def score_dataframe(
 
     if unit not in _TO_MM:
         raise UsageError(f"unit is {unit!r}, expected one of {', '.join(_TO_MM)}")
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"the table is a {type(table).__name__}, expected a pandas DataFrame")
     groups, names = _names(by), _names(pose)
     chosen = metrics_per_pose(metrics)
+    if not names:
+        raise UsageError("pose is empty, expected the columns that together name a pose, as in ['sequence', 'frame']")
+    if joint in (*groups, *names):
+        raise UsageError(
+            f"column {joint!r} holds the joints, so a pose of it would be one joint; for values per joint use "
+            "posebench.score and report.by('joint')"
+        )
+    taken = [column for column in groups if column in ("poses", *(metric.key for metric in chosen))]
+    if taken:
+        raise UsageError(f"the result has a column {taken[0]!r} of its own; rename that of the table to group by it")
     body = get_skeleton(skeleton)
     if len(pred) != 3 or len(gt) != 3:
         raise UsageError(f"pred is {tuple(pred)!r} and gt {tuple(gt)!r}, expected three columns each: x, y and z")
@@ -92,6 +104,9 @@ def score_dataframe(
         raise InputError(
             f"the table has no column {lacking[0]!r}; its columns are {', '.join(map(str, table.columns))}"
         )
+    for column in (*groups, *names, joint, *pred, *gt):
+        if list(table.columns).count(column) > 1:
+            raise InputError(f"the table has {list(table.columns).count(column)} columns {column!r}; rename the others")
     if not len(table):
         raise InputError("the table holds no rows")
     unknown = sorted({str(name) for name in table[joint].unique()} - set(body.joints))
@@ -139,7 +154,9 @@ def _names(columns: str | Sequence[str]) -> list[str]:
 
 def _numbers(table: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.float64]:
     try:
-        return table[list(columns)].to_numpy(np.float64)
+        if not any(np.iscomplexobj(table[column]) for column in columns):
+            return table[list(columns)].to_numpy(np.float64)
+        raise TypeError
     except (TypeError, ValueError):
         raise InputError(f"columns {', '.join(columns)} hold something other than numbers") from None
 

@@ -109,13 +109,22 @@ class PosebenchMetric(BaseMetric):
         """
         pred_key, gt_key, valid_key = self._keys
         for sample in data_samples:
+            at = len(self.results)
             pred = self._poses(sample, "pred_instances", pred_key)
             gt = self._poses(sample, "gt_instances", gt_key)
             if pred.shape != gt.shape:
                 raise InputError(f"a sample has {pred_key} {pred.shape} and {gt_key} {gt.shape}, expected the same")
+            joints = self.results[0][1].shape[1] if self.results else gt.shape[1]
+            if gt.shape[1] != joints:
+                raise InputError(f"sample {at} has {gt.shape[1]} joints and sample 0 {joints}, expected the same")
             (valid,) = arrays(sample["gt_instances"].get(valid_key))
             if valid is not None:
-                valid = np.asarray(valid).reshape(gt.shape[:2]) > 0
+                valid = np.asarray(valid)
+                if valid.size != gt.shape[0] * gt.shape[1]:
+                    raise InputError(f"sample {at} has {valid_key} {valid.shape}, expected {gt.shape[:2]}")
+                if np.isnan(valid).any():
+                    raise InputError(f"sample {at} has NaN in {valid_key}, expected 0 or more")
+                valid = valid.reshape(gt.shape[:2]) > 0
             self.results.append((pred, gt, valid))
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:

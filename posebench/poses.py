@@ -298,6 +298,10 @@ class PoseSet:
 
 def as_poses(poses: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     """Check that an array is (N, J, 3) and numeric; float32 and float64 pass without a copy."""
+    if callable(getattr(poses, "detach", None)):  # a tensor of PyTorch, perhaps on a graph or a device
+        tensor: Any = poses
+        tensor = tensor.detach().cpu()
+        poses = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor  # NumPy has none
     try:
         array = poses if isinstance(poses, np.ndarray) else np.asarray(poses)
     except ValueError as error:

@@ -114,6 +114,22 @@ class PoseMetric(torchmetrics.Metric):
         more = torch.from_numpy(self.scorer.sums(*arrays(preds, target, valid))).to(held.device)
         setattr(self, self._state, self._together(torch.stack([held, more])))
 
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Add a batch as `update` does, and give the value of that batch alone.
+
+        Raises
+        ------
+        InputError
+            As `update`; what was added before stays.
+        """
+        # torchmetrics begins anew for the batch and adds what there was afterwards: after an error it would be lost.
+        before = self.__dict__.copy()
+        try:
+            return super().forward(*args, **kwargs)
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
     def compute(self) -> Tensor:
         """The value of everything that was added, a tensor () of float64; NaN if nothing could be scored."""
         sums = getattr(self, self._state)

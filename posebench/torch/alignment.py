@@ -36,21 +36,24 @@ def align_rigid(pred: Tensor, gt: Tensor, *, check: bool = True) -> Tensor:
 
 def _aligned(pred: Tensor, gt: Tensor, scale: bool, check: bool) -> Tensor:
     p, g, _ = pair(pred, gt, None)
-    if check:
-        for side, name in ((p, "pred"), (g, "gt")):
-            finite = side.isfinite().all(2).all(1)
-            if not bool(finite.all()):
-                raise InputError(f"{name}: pose {int((~finite).nonzero()[0, 0])} is not finite")
+    finite = torch.ones(len(p), dtype=torch.bool, device=p.device)
+    for side, name in ((p, "pred"), (g, "gt")):
+        fine = side.isfinite().all(2).all(1)
+        if check and not bool(fine.all()):
+            raise InputError(f"{name}: pose {int((~fine).nonzero()[0, 0])} is not finite")
+        finite = finite & fine
+    keep = finite[:, None, None]
+    p, g = p.where(keep, 0.0), g.where(keep, 0.0)  # no decomposition takes NaN
     p_mean, g_mean = p.mean(1, keepdim=True), g.mean(1, keepdim=True)
     p, g = p - p_mean, g - g_mean
     size = reach(p)
     shape = p / size
     turned = product(shape, best_rotation(p, g).transpose(-1, -2))
     if not scale:
-        return size * turned + g_mean
+        return torch.where(keep, size * turned + g_mean, torch.nan)
     square = (shape * shape).sum((1, 2), keepdim=True)
     factor = (turned * g).sum((1, 2), keepdim=True) / torch.where(square > 0, square, 1.0)
-    return factor * turned + g_mean
+    return torch.where(keep, factor * turned + g_mean, torch.nan)
 
 
 __all__ = ["align_rigid", "align_similarity"]

@@ -7,6 +7,7 @@ is wrong with them: the errors are the same, word for word.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from posebench.metrics.evaluate import Reduce, as_poseset, evaluate_metric, make
 from posebench.metrics.fields import Setup
 from posebench.metrics.grammar import MetricSpec
 from posebench.metrics.registry import Metric, Reduction, resolve
-from posebench.poses import as_poses
+from posebench.poses import PoseSet, as_poses
 from posebench.skeletons import Skeleton
 from posebench.torch.fields import Batch, items, make_batch
 
@@ -73,16 +74,19 @@ def prepare(
     p, g, known = pair(pred, gt, valid)
     setup = setup_for(metric, g.shape[1], root, joints, skeleton)
     batch = make_batch(p, g, known, setup)
-    if check:
-        wanted = setup.joints.tolist()
-        uses_root = metric.needs_root or metric.alignment is None
-        if setup.gt_root is not None and uses_root:
-            wanted = sorted({*wanted, setup.gt_root})
-        limit = _LARGEST[p.dtype]
-        # Written so that NaN fails.
-        usable = (batch.pred[:, wanted].abs() < limit).all(2) & (batch.gt[:, wanted].abs() < limit).all(2)
-        if not bool((usable.all(1) | ~batch.scorable).all()):
-            raise _same_error(metric, pred, gt, root, joints, valid, skeleton)
+    wanted = setup.joints.tolist()
+    uses_root = metric.needs_root or metric.alignment is None
+    if setup.gt_root is not None and uses_root:
+        wanted = sorted({*wanted, setup.gt_root})
+    limit = _LARGEST[p.dtype]
+    # Written so that NaN fails.
+    p_fine, g_fine = ((side[:, wanted].abs() < limit).all(2).all(1) for side in (batch.pred, batch.gt))
+    lost = ~(p_fine & g_fine) & batch.scorable
+    if not check:
+        # An infinite joint may look as if all others were in one point.
+        return replace(batch, lost=lost | ~g_fine)
+    if bool(lost.any()):
+        raise _same_error(metric, pred, gt, root, joints, valid, skeleton)
     return batch
 
 
@@ -125,9 +129,15 @@ def setup_for(
 
 
 def pose_values(batch: Batch, metric: Metric) -> tuple[Tensor, Tensor]:
-    """One value (N,) per pose, and which poses are scored."""
-    errors, known = items(batch, metric)
-    return reduced(metric.reduction, errors, known), known.any(1)
+    """One value (N,) per pose, NaN where a coordinate is lost, and which poses are scored."""
+    if batch.lost is None:
+        errors, known = items(batch, metric)
+        return reduced(metric.reduction, errors, known), known.any(1)
+    # Zeros, since no decomposition takes NaN, and no comparison tells it.
+    keep = ~batch.lost[:, None, None]
+    errors, known = items(replace(batch, pred=batch.pred.where(keep, 0.0), gt=batch.gt.where(keep, 0.0)), metric)
+    values = reduced(metric.reduction, errors, known)
+    return torch.where(batch.lost, torch.nan, values), known.any(1) | batch.lost
 
 
 def reduced(reduction: Reduction, errors: Tensor, known: Tensor) -> Tensor:
@@ -177,6 +187,8 @@ def arrays(*tensors: Any) -> list[Any]:
 
 def _as_tensor(side: Any, name: str) -> Tensor:
     """One side as a tensor (N, J, 3) of numbers, on its device."""
+    if isinstance(side, PoseSet):
+        raise InputError(f"{name}: is a PoseSet, expected a tensor in mm, as torch.from_numpy(poses.poses) makes it")
     if not isinstance(side, Tensor):
         side = torch.from_numpy(np.array(as_poses(side, name)))
     if side.dtype.is_complex or side.dtype is torch.bool or side.ndim != 3 or side.shape[2] != 3 or not side.shape[1]:

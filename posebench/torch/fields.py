@@ -36,6 +36,8 @@ class Batch:
     #: Poses (N,) all of whose joints coincide, or that have but one.
     p_point: Tensor
     g_point: Tensor
+    #: Poses (N,) with a coordinate that nothing can be computed from, where nobody asked for a check.
+    lost: Tensor | None = None
 
 
 def make_batch(pred: Tensor, gt: Tensor, known: Tensor, setup: Setup) -> Batch:

@@ -75,8 +75,9 @@ def pss(
     else:
         hits = (p_label == g_label).to(p.dtype)
     if variant == "kappa":
-        return _kappa(p_label, g_label, right, scored, found.k).to(dtype)
-    values = torch.where(right, 100.0 * hits, 0.0).to(dtype)
+        return torch.where(finite.all(), _kappa(p_label, g_label, right, scored, found.k), torch.nan).to(dtype)
+    values = torch.where(finite, torch.where(right, 100.0 * hits, 0.0), torch.nan).to(dtype)
+    scored = scored | ~finite
     return torch.where(scored, values, torch.nan) if reduce == "none" else masked_mean(values, scored, 0)
 
 

@@ -116,6 +116,27 @@ def test_bad_samples_and_bad_arguments_are_refused() -> None:
         adapter.PosebenchMetric(unit="m", metrics=["MPJVE"])
 
 
+@pytest.mark.parametrize(
+    ("joints", "valid", "message"),
+    [
+        (16, np.ones((1, 16)), "sample 1 has 16 joints and sample 0 17, expected the same"),
+        (17, np.ones((1, 16)), r"sample 1 has lifting_target_visible \(1, 16\), expected \(1, 17\)"),
+        (17, np.full((1, 17), np.nan), "sample 1 has NaN in lifting_target_visible"),
+    ],
+)
+def test_a_sample_that_does_not_fit_is_named_when_it_comes(joints: int, valid: np.ndarray, message: str) -> None:
+    metric = adapter.PosebenchMetric(unit="m", metrics=["MPJPE"])
+    first, second = samples(*poses(2))
+    second["pred_instances"]["keypoints"] = np.asarray(second["pred_instances"]["keypoints"])[:, :joints]
+    second["gt_instances"] = {
+        "lifting_target": second["gt_instances"]["lifting_target"][:, :joints],
+        "lifting_target_visible": valid,
+    }
+    with pytest.raises(pb.InputError, match=message):
+        metric.process({}, [first, second])
+    assert len(metric.results) == 1
+
+
 PROCESS = """
 import sys, numpy as np, torch.distributed as dist
 from mmengine.evaluator import Evaluator

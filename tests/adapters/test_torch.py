@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import numpy as np
 import pytest
@@ -258,10 +259,61 @@ def test_an_unknown_variant_and_bad_motion_raise_the_errors_of_the_core() -> Non
 def test_without_checks_what_is_wrong_ends_up_as_nan() -> None:
     pred, gt, valid = (torch.tensor(side) for side in poses(7))
     assert pt.mpjpe(pred, gt, valid=torch.zeros_like(valid), check=False).isnan()
-    pred[2, 3] = torch.nan
-    for name in ("mpjpe", "nmpjpe"):
-        values = getattr(pt, name)(pred, gt, reduce="none", check=False)
-        assert values.isnan().tolist() == [False, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("what", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("joint", [0, 3])
+def test_without_checks_a_lost_coordinate_makes_its_pose_and_the_mean_nan(what: float, side: int, joint: int) -> None:
+    whole = [torch.tensor(each, requires_grad=True) for each in poses(7)[:2]]
+    spoilt = [each.detach().clone() for each in whole]
+    spoilt[side][2, joint, 1] = what
+    cases = [
+        *((name, {}) for name in ("mpjpe", "nmpjpe", "pmpjpe", "pck", "npck", "auc", "cps")),
+        ("auc", {"thresholds": "continuous=150"}),
+        *(("pss", {"bank": BANK, "variant": variant}) for variant in ("pss", "soft", "top2")),
+    ]
+    for name, arguments in cases:
+        call = partial(getattr(pt, name), **arguments, check=False)
+        values = call(*spoilt, reduce="none")
+        assert values.isnan().tolist() == [False, False, True, False, False, False, False], name
+        expected = call(*whole, reduce="none").detach()
+        torch.testing.assert_close(values[~values.isnan()], expected[~values.isnan()], rtol=0, atol=0)
+        assert call(*spoilt).isnan(), name
+    assert pt.pss(*spoilt, BANK, variant="kappa", check=False).isnan()
+    for name in ("align_similarity", "align_rigid"):
+        aligned = getattr(pt, name)(*spoilt, check=False)
+        assert aligned.isnan().any(2).any(1).tolist() == [False, False, True, False, False, False, False]
+
+
+def test_without_checks_the_gradient_of_the_other_poses_is_what_it_was() -> None:
+    pred, gt = (torch.tensor(each) for each in poses(7)[:2])
+    for name in ("pmpjpe", "nmpjpe"):
+        gradients = []
+        for spoilt in (False, True):
+            p = pred.clone()
+            if spoilt:
+                p[2, 3] = torch.nan
+            p.requires_grad_()
+            getattr(pt, name)(p, gt, reduce="none", check=False)[[0, 1, 3, 4]].sum().backward()
+            gradients.append(p.grad[[0, 1, 3, 4]])
+        torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+def test_a_set_of_poses_in_place_of_a_tensor_is_refused() -> None:
+    poses_of_file = pb.PoseSet(poses(7)[0])
+    with pytest.raises(pb.InputError, match=r"pred: is a PoseSet, expected a tensor in mm"):
+        pt.mpjpe(poses_of_file, poses_of_file)
+
+
+def test_the_core_takes_tensors_of_any_kind() -> None:
+    pred, gt = (torch.tensor(each) for each in poses(7)[:2])
+    expected = pb.mpjpe(pred.numpy(), gt.numpy())
+    assert pb.mpjpe(pred.requires_grad_(), torch.nn.Parameter(gt)) == expected
+    assert pb.mpjpe(pred.bfloat16(), gt.bfloat16()) == pytest.approx(expected, rel=0.1)
+    scorer = pb.Scorer("standard", metrics=["MPJPE"])
+    scorer.update(pred, gt)
+    assert scorer.report().metrics["MPJPE"].value == expected
 
 
 #: What has a gradient, and what it is taken from.

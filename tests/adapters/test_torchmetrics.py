@@ -155,6 +155,24 @@ def test_a_bad_batch_raises_and_leaves_the_sums_alone() -> None:
     assert metric.compute().item() == before
 
 
+@pytest.mark.parametrize("collected", [False, True])
+def test_a_bad_batch_leaves_the_sums_alone_when_the_metric_is_called(collected: bool) -> None:
+    pred, gt, _ = (torch.tensor(each) for each in poses())
+    metric = torchmetrics.MetricCollection([pm.MPJPE(), pm.PMPJPE()]) if collected else pm.MPJPE()
+    bad = pred.clone()
+    bad[4, 5] = torch.nan
+    with pytest.raises(pb.InputError):
+        metric(bad, gt)
+    metric(pred[:20], gt[:20])
+    for _ in range(2):
+        with pytest.raises(pb.InputError):
+            metric(bad, gt)
+    metric(pred[20:], gt[20:])
+    found = metric.compute()
+    value = found["MPJPE"] if collected else found
+    assert value.item() == pytest.approx(pb.mpjpe(pred.numpy(), gt.numpy()), rel=1e-12)
+
+
 def test_nothing_scored_gives_nan() -> None:
     pred, gt, valid = poses(4)
     for case, (make, _) in CASES.items():
