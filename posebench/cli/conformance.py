@@ -44,7 +44,9 @@ def conformance(
 
     Example: posebench conformance --scorer mycode/metrics.py:score --format md
     """
-    if (scorer is None) is not show:
+    if scorer is not None and show:
+        raise UsageError("--list shows the cases and runs no scorer: leave out --list or --scorer")
+    if scorer is None and not show:
         raise UsageError("say which scorer, as in --scorer mycode.metrics:score, or --list to show the cases")
 
     from posebench.conformance.render import content, listed, refuse_unknown, rendered

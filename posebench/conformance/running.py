@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from posebench.conformance.cases import all_cases
 from posebench.conformance.isolation import Outcome, called
 from posebench.conformance.model import Case, Conformance, Deviation, Problem, Refusal, Result, Value, Verdict
 from posebench.errors import UsageError
+from posebench.metrics.registry import resolve
 
 #: Seconds for one call, compilation included.
 TIME_LIMIT = 120.0
@@ -79,7 +81,10 @@ def conformance(
     chosen = chosen_cases(cases)
     metrics = sorted({case.metric for case in all_cases()})
     if only_metric is not None and only_metric not in metrics:
-        raise UsageError(f"there is no case of the metric {only_metric!r}; there are of {', '.join(metrics)}")
+        named = _canonical(only_metric)
+        if named not in metrics:
+            raise UsageError(f"there is no case of the metric {only_metric!r}; there are of {', '.join(metrics)}")
+        only_metric = named
     results: list[Result] = []
     hung = ""
     for case in chosen:
@@ -89,7 +94,30 @@ def conformance(
         result, alive = _run(case, scorer, only_metric, limit)
         results.append(result)
         hung = case.id if alive else ""
-    return Conformance(name or str(getattr(scorer, "__name__", "scorer")), tuple(results))
+    return Conformance(name or str(getattr(scorer, "__name__", "scorer")), _undiagnosed(results))
+
+
+def _canonical(metric: str) -> str | None:
+    """The spelling of reports, None for what is no metric."""
+    try:
+        return resolve(metric).key
+    except UsageError:
+        return None
+
+
+def _undiagnosed(results: Sequence[Result]) -> tuple[Result, ...]:
+    """The results, without a diagnosis where a scorer never gave a number of the metric: failing says nothing then."""
+    answered = {result.case.metric for result in results if result.got is not None}
+    tried = Counter(result.case.metric for result in results if result.verdict is not Verdict.NOT_OFFERED)
+    return tuple(
+        replace(result, verdict=Verdict.FAILED, what=result.what[1:])
+        if result.verdict is Verdict.DEFECT
+        and result.got is None
+        and result.case.metric not in answered
+        and tried[result.case.metric] > 1
+        else result
+        for result in results
+    )
 
 
 def chosen_cases(ids: Sequence[str] | None) -> tuple[Case, ...]:
@@ -108,10 +136,10 @@ def _run(case: Case, scorer: Callable[..., Any], only_metric: str | None, limit:
     keywords, lacking = _keywords(case, problem, scorer, only_metric)
     if lacking:
         return Result(case, Verdict.NOT_OFFERED, (f"the scorer takes no {lacking}",), problem.expected), False
-    outcome, changed = _called(case, problem, problem.pred, scorer, keywords, limit)
+    outcome, changed = _called(case, problem, problem.pred, scorer, keywords, limit, only_metric)
     if problem.sound is not None and _refuses(outcome):
         # Only who answers for sound poses has refused these.
-        other, _ = _called(case, problem, problem.sound, scorer, keywords, limit)
+        other, _ = _called(case, problem, problem.sound, scorer, keywords, limit, only_metric)
         if other.error is not None or other.too_long or _refuses(other):
             found = _judged(case, problem, other, changed, limit)
             return replace(found, what=(*found.what, "for sound poses as well")), other.alive
@@ -134,13 +162,16 @@ def _called(
     scorer: Callable[..., Any],
     keywords: Mapping[str, Any],
     limit: float,
+    only_metric: str | None,
 ) -> tuple[Outcome, list[str]]:
     """What the scorer did with its own copies of the arrays, and which of them it changed."""
     arrays = {"pred": pred.copy(), "gt": problem.gt.copy()}
     given = {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in keywords.items()}
     held = arrays | {key: value for key, value in given.items() if isinstance(value, np.ndarray)}
     before = {key: _fingerprint(value) for key, value in held.items()}
-    outcome = called(lambda: _taken(scorer(arrays["pred"], arrays["gt"], **given), case, problem), limit)
+    taken = _parameters(scorer)
+    one = not only_metric and taken is not None and "metric" not in taken
+    outcome = called(lambda: _taken(scorer(arrays["pred"], arrays["gt"], **given), case, problem, one), limit)
     return outcome, [key for key, value in held.items() if _fingerprint(value) != before[key]]
 
 
@@ -178,10 +209,18 @@ def _parameters(scorer: Callable[..., Any]) -> set[str] | None:
     return keyword - set(positional[:2])
 
 
-def _taken(answer: Any, case: Case, problem: Problem) -> Value:
-    """The scorer's answer as plain numbers; runs its code where the answer is an object of its own."""
+def _taken(answer: Any, case: Case, problem: Problem, one: bool) -> Value:
+    """The scorer's answer as plain numbers; runs its code where the answer is an object of its own.
+
+    `one` says that nobody told the scorer the metric: what it answers has to name it.
+    """
     if answer is NotImplemented:
         raise _NotOfferedError
+    if one and not isinstance(answer, Mapping):
+        raise _WrongTypeError(
+            f"{_named(answer)} without being told a metric: give the scorer a parameter `metric`, have it return a "
+            "dict by metric, or say which metric it gives: --metric"
+        )
     labels = list(problem.expected) if isinstance(problem.expected, Mapping) else None
     if isinstance(answer, Mapping) and (labels is None or case.metric in answer):
         if case.metric not in answer:

@@ -88,3 +88,35 @@ def test_what_is_expected_comes_from_no_metric_of_posebench() -> None:
         tree = ast.walk(ast.parse(path.read_text("utf-8")))
         used = {node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module != "__future__"}
         assert {name for name in used if name.startswith("posebench")} <= allowed, path.name
+
+
+def _mpjpe(pred, gt):
+    return np.linalg.norm((pred - pred[:, :1]) - (gt - gt[:, :1]), axis=-1).mean()
+
+
+def _always_raises(pred, gt, *, metric):
+    raise RuntimeError("boom")
+
+
+def _always_nan(pred, gt, *, metric):
+    return float("nan")
+
+
+def test_a_number_of_nobody_knows_which_metric_conforms_nowhere() -> None:
+    found = conformance(_mpjpe, limit=PATIENT)
+    assert {result.verdict for result in found.results} == {Verdict.FAILED, Verdict.NOT_OFFERED}
+    failed = [result for result in found.results if result.verdict is Verdict.FAILED]
+    assert all("without being told a metric" in result.what[0] and "--metric" in result.what[0] for result in failed)
+
+
+def test_a_metric_may_be_named_by_any_of_its_spellings() -> None:
+    named, alias = (conformance(_mpjpe, only_metric=name, limit=PATIENT) for name in ("MPJPE", "mpjpe"))
+    assert [result.verdict for result in alias.results] == [result.verdict for result in named.results]
+    assert Verdict.CONFORMS in {result.verdict for result in named.results}
+
+
+@pytest.mark.parametrize("scorer", [_always_raises, _always_nan])
+def test_a_scorer_that_never_answers_has_no_known_defect(scorer) -> None:
+    found = conformance(scorer, limit=PATIENT)
+    assert {result.verdict for result in found.results} <= {Verdict.FAILED, Verdict.NOT_OFFERED}
+    assert any("boom" in said or "nan" in said for result in found.results for said in result.what)

@@ -133,7 +133,7 @@ def test_a_method_of_a_class_can_be_a_scorer(scorer) -> None:
 def test_bad_options_are_refused(posebench) -> None:  # noqa: F811
     own = ("conformance", "--scorer", "posebench.conformance:reference")
     refused(posebench("conformance"), "say which scorer")
-    refused(posebench(*own, "--list"), "say which scorer")
+    refused(posebench(*own, "--list"), "--list shows the cases and runs no scorer")
     refused(posebench(*own, "--format", "html"), "expected terminal, md, json")
     refused(posebench(*own, "--case", "C-NOPE"), "no case 'C-NOPE'")
     refused(posebench(*own, "--metric", "P1"), "no case of the metric 'P1'")
