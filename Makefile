@@ -94,7 +94,7 @@ $(SITE)/.installed: $(SITE)/.made
 # MMPose asks for packages that have no wheel; what is timed of it needs none of them.
 $(BENCH)/.installed: $(BENCH)/.made benchmarks/requirements.txt
 	@echo "Installing posebench and what it is compared with into $(@D)"
-	$(@D)/bin/$(PIP) --editable '.[dev,zoo,torchmetrics]' --requirement benchmarks/requirements.txt
+	$(@D)/bin/$(PIP) --editable '.[dev,zoo,torchmetrics,distributed]' --requirement benchmarks/requirements.txt
 	$(@D)/bin/$(PIP) --no-deps mmpose==1.3.2
 	touch $@
 

@@ -60,6 +60,8 @@ def main() -> None:
             show(f"every metric of `standard`, `{said(jobs, words)}`", found, n, start[1])
             if more:
                 one = (found[1] - start[1]) / n * BILLION
+            if (jobs, words) == (asked.jobs, DASK):
+                dask = (found[1] - start[1]) / n * BILLION
         again = score(large, 1, *states)
         show("the same again, all states there, `--jobs 1`", again, n, starts[1, ()][1])
         other = (again[1] - starts[1, ()][1]) / n * BILLION
@@ -76,11 +78,17 @@ def main() -> None:
     print("| 1 billion poses, from the CPU time measured | |")
     print("|---|---|")
     print(f"| bytes on each side, float32 | {size / asked.poses * BILLION / 1e9:.0f} GB |")
-    print(f"| core time | {one / 3600:.1f} h |")
-    print(f"| on 64 cores that have nothing else to do | {one / 64 / 60:.0f} min |")
-    print(f"| core time of going on when all states are there | {other / 3600:.1f} h |")
-    print(f"| core time of a pass of k-means, {CENTRES} centres | {passes / 3600:.1f} h |")
-    print(f"| 100 passes on 64 cores | {100 * passes / 64 / 60:.0f} min |")
+    print(f"| core time | {duration(one)} |")
+    print(f"| on 64 cores that have nothing else to do | {duration(one / 64)} |")
+    print(f"| core time under Dask | {duration(dask)} |")
+    print(f"| core time of going on when all states are there | {duration(other)} |")
+    print(f"| core time of a pass of k-means, {CENTRES} centres | {duration(passes)} |")
+    print(f"| 100 passes on 64 cores | {duration(100 * passes / 64)} |")
+
+
+def duration(seconds: float) -> str:
+    """Minutes, or hours where there are several."""
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def said(jobs: int, words: tuple[str, ...]) -> str:

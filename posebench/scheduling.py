@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 LOCAL = "local"
 #: Seconds that a scheduler has to answer, that it may be without workers, and between two looks at them.
 ANSWER, PATIENCE, _LOOK = 10.0, 120.0, 0.5
+#: Set by Dask for its workers, to 64 kB. Chunks of poses are then mapped and zeroed anew for every array, which costs a
+#: third of a second of system time for 250,000 poses; unset, glibc learns to keep what is freed.
+_TRIM = "MALLOC_TRIM_THRESHOLD_"
 #: The name under which posebench is installed.
 _PACKAGE = "posebench-hpe"
 #: Packages whose versions may change the last bit of a sum.
@@ -139,8 +142,14 @@ def _local(workers: int) -> Any:
     from distributed import LocalCluster
 
     each = {**ONE_THREAD, "POSEBENCH_THREADS": str(max(1, threads() // workers))}
-    # Workers look at what they do a hundred times in a second, for a dashboard that is not there.
-    with uninterrupted(), dask.config.set({"distributed.worker.profile.enabled": False}):
+    environ = "distributed.nanny.pre-spawn-environ"
+    settings = {
+        # Workers look at what they do a hundred times in a second, for a dashboard that is not there.
+        "distributed.worker.profile.enabled": False,
+        # They have the C library give back what is freed at once, and take as long to be given it again: see _TRIM.
+        environ: {name: value for name, value in dask.config.get(environ, {}).items() if name != _TRIM},
+    }
+    with uninterrupted(), dask.config.set(settings):
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -39,7 +39,7 @@ def row(**changes) -> dict:
 
 
 def test_the_pages_show_what_was_saved() -> None:
-    assert [page.name for page in performance.pages()] == ["performance.md"]
+    assert [page.name for page in performance.pages()] == ["explain.md", "performance.md", "scaling.md"]
     for page in performance.pages():
         text = page.read_text("utf-8")
         assert performance.made(text) == text, "python docs/make_performance.py --write"
