@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 #: What shells say of a program that Ctrl-C or SIGTERM ended: 128 and the number of the signal.
@@ -43,6 +44,7 @@ def _run() -> None:
     # typer carries its own click; its usage errors are told by their common base.
     usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
+        _refuse_empty(sys.argv[1:])
         code = app(prog_name="posebench", standalone_mode=False) or 0
         if code == _INTERRUPTED:  # typer makes this of Ctrl-C, and says nothing
             _interrupted()
@@ -71,6 +73,19 @@ def _run() -> None:
         _fail(f"{str(error).partition(' from ')[2].strip(chr(39))}: is a link that leads back to itself")
     except MemoryError:
         _fail("not enough memory; an uncompressed .npz or .npy is read piece by piece")
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Raise at an empty word, which an unset variable of a shell leaves: as a path it would be the working folder."""
+    from posebench.errors import UsageError
+
+    for number, word in enumerate(words, 1):
+        option, equals, value = word.partition("=")
+        if word and not (word.startswith("--") and equals and not value):
+            continue
+        before = words[number - 2] if number > 1 and not word else option
+        place = before if before.startswith("-") else f"argument {number}"
+        raise UsageError(f"{place}: is empty; if it comes from a variable of the shell, that is not set")
 
 
 def _interrupted() -> NoReturn:

@@ -27,6 +27,20 @@ def test_a_file_that_is_not_there(score) -> None:
     refused(score(gt="nowhere.npz"), "nowhere.npz: cannot be read")
 
 
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("score", "--pred", "", "--gt", "gt.npz"), "--pred"),
+        (("score", "--pred=", "--gt", "gt.npz"), "--pred"),
+        (("score", "--pred", "pred.npz", "--gt", "gt.npz", "-o", ""), "-o"),
+        (("bank", "verify", ""), "argument 3"),
+        (("",), "argument 1"),
+    ],
+)
+def test_an_argument_out_of_a_variable_that_is_not_set(posebench, folder, words, place: str) -> None:
+    refused(posebench(*words), f"posebench: {place}: is empty; if it comes from a variable of the shell, that is not set")
+
+
 def test_a_folder(score, folder) -> None:
     (folder / "set.npz").mkdir()
     refused(score(pred="set.npz"), "set.npz: is a folder, expected a file")

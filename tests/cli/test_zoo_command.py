@@ -149,7 +149,7 @@ def test_where_there_is_no_label_the_report_still_says_why(zoo, place, rendered)
 # What it refuses
 
 
-@pytest.mark.parametrize("joints", ["guess", "truth5", "truths", "joints.csv", ""])
+@pytest.mark.parametrize("joints", ["guess", "truth5", "truths", "joints.csv", " "])
 def test_a_source_of_joints_that_there_is_not_is_refused(zoo, joints) -> None:
     refused(zoo(joints=joints), f"--joints {joints}: expected truth, truth+PX, blazepose, or a file")
 
