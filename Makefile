@@ -81,9 +81,10 @@ $(ZOO)/.installed: $(ZOO)/.made $(PACKAGED)
 	$(@D)/bin/$(PIP) '.[zoo]'
 	touch $@
 
+# pytorch-lightning is in no extra: posebench runs inside it and needs nothing of it.
 $(TEST)/.installed: $(TEST)/.made
 	@echo "Installing posebench and what its tests need into $(@D)"
-	$(@D)/bin/$(PIP) --editable '.[dev,zoo,distributed,torchmetrics,mmengine]'
+	$(@D)/bin/$(PIP) --editable '.[dev,zoo,distributed,torchmetrics,mmengine]' pytorch-lightning
 	touch $@
 
 $(SITE)/.installed: $(SITE)/.made

@@ -38,7 +38,9 @@ def test_a_file_that_is_not_there(score) -> None:
     ],
 )
 def test_an_argument_out_of_a_variable_that_is_not_set(posebench, folder, words, place: str) -> None:
-    refused(posebench(*words), f"posebench: {place}: is empty; if it comes from a variable of the shell, that is not set")
+    refused(
+        posebench(*words), f"posebench: {place}: is empty; if it comes from a variable of the shell, that is not set"
+    )
 
 
 def test_a_folder(score, folder) -> None:
