@@ -85,7 +85,7 @@ def test_a_gate_may_hold_equals_signs_in_its_metric(score) -> None:
         (("--fail-over", "MPJPE=60mm"), "expected METRIC=NUMBER"),
         (("--fail-over", "MPJPE>60"), "expected METRIC=NUMBER"),
         (("--fail-over", "=60"), "is not spelled NAME"),
-        (("--fail-over", ""), "expected METRIC=NUMBER"),
+        (("--fail-over", " "), "expected METRIC=NUMBER"),
         (("--fail-over", "MPJP=60"), "there is no metric 'MPJP'"),
         (("--fail-under", "NMPJPE(scale=procrustes)"), "expected METRIC=NUMBER"),
     ],

@@ -152,7 +152,7 @@ def test_a_unit_said_against_the_file_is_noted(score) -> None:
     ("option", "value", "words"),
     [
         ("--pred-unit", "cm", "there is no unit 'cm'; known are mm, m, scale-free"),
-        ("--gt-unit", "", "there is no unit ''"),
+        ("--gt-unit", " ", "there is no unit ' '"),
         ("--gt-unit", "scale-free", "ground truth must be in mm or m"),
         ("--pred-skeleton", "coco18", "there is no skeleton 'coco18'; known are 3dhp17"),
         ("--pred-reference", "image", "there is no reference 'image'"),
@@ -162,7 +162,7 @@ def test_a_unit_said_against_the_file_is_noted(score) -> None:
         ("--protocol", "nowhere.yaml", "nowhere.yaml: cannot be read"),
         ("--metric", "P1", "names different protocols in different codes"),
         ("--metric", "mpjp", "there is no metric 'mpjp'; known are MPJPE"),
-        ("--metric", "", "is not spelled NAME"),
+        ("--metric", " ", "is not spelled NAME"),
         ("--metric", "PCK@", "is not spelled NAME"),
         ("--metric", "PCK@0", "threshold must be positive"),
         ("--metric", "AUC(0:150:7)", "do not reach 150"),

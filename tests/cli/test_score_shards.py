@@ -85,7 +85,6 @@ def test_a_folder_of_states_is_told_of(posebench, shards) -> None:
         ((*GLOBS, "-o", "link.json"), "link.json: cannot be written: it is one of the shards"),
         ((*GLOBS, "--state", "pred"), "pred: lies in pred/*, where its files would be taken for shards"),
         ((*SHARDS, "--state", "."), "holds gt, which is no state; name a folder of its own"),
-        ((*SHARDS, "--state", ""), "holds gt, which is no state; name a folder of its own"),
         ((*SHARDS, "--by", "clusterfoo", "--jobs", "1"), "cannot group by 'clusterfoo': gt/0.npz has subject"),
         ((*FILES, "-m", "MPJPE", "--by", "cluster@50"), "cannot group by 'cluster@50'"),
         (("--pred", "pred/*.csv", "--gt", "gt"), "pred/*.csv: holds no file that posebench reads"),
